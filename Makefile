@@ -1,0 +1,91 @@
+# The two commands: `make try` and `make test`. See CONTRIBUTING.md for the others.
+
+PYTHON ?= python3
+DIR ?= /usr
+JOBS ?= $(shell nproc)
+
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Python's bytecode caches would be written into the checkout.
+export PYTHONDONTWRITEBYTECODE := 1
+
+BUILD_PACKAGES := g++ cmake ninja-build pkg-config python3-dev python3-venv libzstd-dev zlib1g-dev
+TEST_PACKAGES := libgtest-dev libfuse3-dev fuse3 findutils
+LINT_PACKAGES := clang-format clang-tidy
+BENCH_PACKAGES := libfuse3-dev fuse3 bfs fd-find gdu findutils
+
+SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src python -type f \
+             -not -name '*.pyc')
+CPP := $(shell find include src tests/cpp bench examples -name '*.[ch]pp' -o -name '*.[ch]')
+TESTED_PRESETS := dev asan tsan
+
+.PHONY: help setup try test test-cpp test-python bench lint format clean
+
+help:
+	@echo 'make try [DIR=/usr]  install what is missing, build, report on DIR, say what was found'
+	@echo 'make test            install what is missing, build, run every test'
+	@echo 'make setup           both packages in .venv'
+	@echo 'make bench           measure beside other tools (QUICK=1: smaller trees)'
+	@echo 'make lint, format    check the style of everything; mend what can be mended'
+
+setup: $(VENV)/.installed
+
+$(VENV)/.created:
+	@tools/apt-install $(BUILD_PACKAGES)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q 'scikit-build-core>=0.10' 'nanobind>=2.4'
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created $(SOURCES)
+	$(BIN)/pip install -q --no-build-isolation --no-deps --force-reinstall .
+	$(BIN)/pip install -q --no-build-isolation .
+	@touch $@
+
+$(VENV)/.test-tools: $(VENV)/.installed pyproject.toml
+	@tools/apt-install $(TEST_PACKAGES)
+	$(BIN)/pip install -q --no-build-isolation '.[test]'
+	@touch $@
+
+try: setup
+	$(BIN)/pwalk report $(DIR) --output scan.parquet || [ $$? -eq 1 ]
+	$(BIN)/python examples/first_look.py scan.parquet
+
+test: test-cpp test-python
+
+test-cpp: $(VENV)/.test-tools
+	@set -e; for preset in $(TESTED_PRESETS); do \
+		cmake --preset $$preset >/dev/null; \
+		cmake --build --preset $$preset -j $(JOBS); \
+		ctest --preset $$preset; \
+	done
+
+test-python: $(VENV)/.test-tools
+	cmake --preset dev >/dev/null
+	cmake --build --preset dev -j $(JOBS)
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.test-tools
+	@tools/apt-install $(BENCH_PACKAGES)
+	cmake --preset release >/dev/null
+	cmake --build --preset release -j $(JOBS)
+	$(BIN)/python bench/run.py --build build/release --python $(BIN)/python \
+		$(if $(QUICK),--quick) $(BENCH_ARGS)
+
+lint: $(VENV)/.test-tools
+	@tools/apt-install $(LINT_PACKAGES)
+	clang-format --dry-run --Werror $(CPP)
+	cmake --preset dev >/dev/null
+	tools/clang-tidy build/dev $(JOBS)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/mypy tests/python bench
+
+format:
+	clang-format -i $(CPP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf build $(VENV)

@@ -1,0 +1,81 @@
+"""The goals, each against what this run measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from measure import Result
+
+Results = dict[str, dict[str, Result]]
+
+# Published, on one machine with 1,020,000 entries warm: pwalk 3.0 took 2.13 s where floor with two
+# threads took 0.62 s.
+PWALK3_PER_FLOOR = 2.13 / 0.62
+MEMORY_LIMIT = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Goal:
+    """``ours`` over ``other``, at most ``limit``, both times of one scenario.
+
+    ``per_other`` scales the other's time: where a contender is missing here, it is derived.
+    """
+
+    number: str
+    scenario: str
+    ours: str
+    other: str
+    limit: float
+    per_other: float = 1.0
+    note: str = ""
+
+    def line(self, results: Results) -> str:
+        """The verdict in one line."""
+        name = self.note or self.other
+        head = f"goal {self.number}  {self.scenario}: {self.ours} <= {self.limit:.2f} x {name}"
+        scenario = results.get(self.scenario, {})
+        usable = {key: result for key, result in scenario.items() if result.usable}
+        absent = [key for key in (self.ours, self.other) if key not in usable]
+        if absent:
+            return f"{head}: not measured ({', '.join(absent)})"
+        ratio = usable[self.ours].median / (usable[self.other].median * self.per_other)
+        return f"{head}: measured {ratio:.2f}, {'met' if ratio <= self.limit else 'MISSED'}"
+
+
+def _against_pwalk3(ours: str, limit: float, results: Results) -> Goal:
+    measured = results.get("warm", {}).get("pwalk 3.0, CSV")
+    if measured and measured.usable:
+        return Goal("2", "warm", ours, "pwalk 3.0, CSV", limit)
+    note = f"pwalk 3.0 (derived, not measured: {PWALK3_PER_FLOOR:.2f} x floor, cores)"
+    return Goal("2", "warm", ours, "floor, cores", limit, PWALK3_PER_FLOOR, note)
+
+
+def _memory(results: Results) -> list[str]:
+    lines = []
+    for scenario in ("memory", "memory-5"):
+        for key, result in results.get(scenario, {}).items():
+            if result.usable:
+                verdict = "met" if result.peak_rss <= MEMORY_LIMIT else "MISSED"
+                peak = f"{result.peak_rss / 2**20:.0f} MiB"
+                lines.append(
+                    f"goal 5, in part  {scenario}: {key} <= 256 MiB: measured {peak}, {verdict}"
+                )
+    return lines
+
+
+def verdicts(results: Results) -> list[str]:
+    """One line for each goal whose scenario ran."""
+    goals = [
+        Goal("1", "warm", "ours: scan", "floor, cores", 1 / 0.90),
+        _against_pwalk3("ours: CSV", 0.36, results),
+        Goal("2", "warm", "ours: CSV", "bfs, stat", 1.0),
+        _against_pwalk3("ours: Parquet", 0.55, results),
+        Goal("3", "latency", "ours: scan", "floor, 64", 1.3),
+        Goal("3", "latency-huge", "ours: scan", "floor, 64", 1.3),
+        # Stricter than asked: a scan takes cached attributes, so this is the floor it really has.
+        Goal("3+", "latency", "ours: scan", "floor, 64, cached", 1.3),
+        Goal("3+", "latency-huge", "ours: scan", "floor, 64, cached", 1.3),
+        Goal("4", "warm", "ours: walk()", "os.walk", 0.40),
+        Goal("4", "latency-cached", "ours: walk()", "os.walk", 0.10),
+    ]
+    return [goal.line(results) for goal in goals if goal.scenario in results] + _memory(results)

@@ -1,0 +1,119 @@
+"""What is measured: trees, and who runs on them."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trees
+from trees import Shape
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Contenders on one tree. ``floors`` are what ratios refer to: metadata, names."""
+
+    name: str
+    title: str
+    shape: Shape
+    contenders: tuple[str, ...]
+    floors: tuple[str, str] = ("floor, cores", "floor, names, cores")
+    delay_us: int = 0  # above 0: served by latencyfs
+    attr_timeout: float = 0.0
+    cold: bool = False
+    rounds: int | None = None  # None: as the command line says
+
+    def unavailable(self) -> str:
+        """Why it cannot run here, or nothing."""
+        return "only root can drop the caches" if self.cold and os.geteuid() != 0 else ""
+
+    def before_each(self) -> None:
+        """Prepare one run."""
+        if self.cold:
+            trees.drop_caches()
+        if self.attr_timeout:
+            time.sleep(self.attr_timeout + 0.1)  # else one contender lives on another's cache
+
+    def tree(self, work: Path, programs: Path) -> AbstractContextManager[Path]:
+        """The tree, for as long as it is needed."""
+        if self.delay_us:
+            return trees.with_latency(self.shape, work, programs, self.delay_us, self.attr_timeout)
+        return trees.on_disk(self.shape, work, programs)
+
+
+_NAMES = ("find, names", "bfs, names", "fd, names", "os.walk", "ours: walk()")
+_STATS = ("find, stat", "bfs, stat", "du", "gdu", "os.walk + lstat", "pwalk 3.0, CSV")
+_OURS = ("ours: scan", "ours: scan, CSV encoded", "ours: CSV", "ours: Parquet")
+_WIDE = ("floor, cores", "floor, 16", "floor, 64")
+_SLOW_FS = (
+    "floor, names, 64",
+    *_WIDE,
+    "floor, 64, cached",
+    "fd -j64, names",
+    "find, stat",
+    "bfs, stat",
+    "bfs -j64, stat",
+    "os.walk + lstat",
+    "pwalk 3.0, CSV",
+    "ours: scan",
+    "ours: Parquet",
+)
+_AT_64 = ("floor, 64", "floor, names, 64")
+_MEMORY = ("ours: scan", "ours: CSV", "ours: Parquet")
+
+
+def all_scenarios(quick: bool) -> list[Scenario]:
+    """Every scenario, in the order they run; ``quick`` takes trees a tenth of the size."""
+    size = 10 if quick else 1
+    many = Shape(20_000 // size, 50)
+    slow = Shape(400 // size, 50)
+    huge = Shape(0, 20_000 // size)
+    million = Shape(0, 1_000_000 // size)
+    five = Shape(100_000 // size, 49)
+    floors = ("floor, names, cores", "floor, 1", *_WIDE)
+    return [
+        Scenario("warm", "many directories, warm cache", many, (*floors, *_NAMES, *_STATS, *_OURS)),
+        Scenario(
+            "cold",
+            "many directories, caches dropped before each run",
+            many,
+            (*_WIDE, *_STATS, "ours: scan", "ours: Parquet"),
+            cold=True,
+        ),
+        Scenario(
+            "million",
+            "one huge directory, warm cache",
+            million,
+            ("floor, names, cores", *_WIDE, *_NAMES, *_STATS, *_OURS),
+        ),
+        Scenario(
+            "latency",
+            "1 ms per operation, no attribute caching",
+            slow,
+            _SLOW_FS,
+            _AT_64,
+            delay_us=1000,
+        ),
+        Scenario(
+            "latency-huge",
+            "one huge directory, 1 ms per operation, no attribute caching",
+            huge,
+            _SLOW_FS,
+            _AT_64,
+            delay_us=1000,
+        ),
+        Scenario(
+            "latency-cached",
+            "1 ms per operation, attributes cached for 3 s",
+            slow,
+            ("floor, names, 64", "floor, 64", "os.walk", "ours: walk()", "ours: scan"),
+            _AT_64,
+            delay_us=1000,
+            attr_timeout=3.0,
+        ),
+        Scenario("memory", "peak memory, the warm tree", many, _MEMORY, rounds=1),
+        Scenario("memory-5", "peak memory, five times as many", five, _MEMORY, rounds=1),
+    ]

@@ -1,0 +1,53 @@
+#pragma once
+
+// The one error vocabulary of the core.
+//
+// Inside the core a failure is a value: an errno (0 means success) or a Result<T>. At the edge,
+// when a call cannot begin at all, it is a filetree::Error. Failures met on the way through a tree
+// are collected as EntryError values; none of them ends a walk.
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace filetree {
+
+// What was being done to an entry when it failed.
+enum class Operation : unsigned char { open, read, stat, encode };
+
+[[nodiscard]] std::string_view to_string(Operation operation) noexcept;
+
+// One failure met during a walk. `error` is an errno value; `path` is raw bytes as listed.
+struct EntryError {
+    std::string path;
+    Operation operation;
+    int error;
+};
+
+// A value or an errno. `error` is 0 exactly when `value` may be used.
+template <class T>
+struct Result {
+    T value{};
+    int error = 0;
+
+    [[nodiscard]] bool ok() const noexcept { return error == 0; }
+
+    [[nodiscard]] static Result success(T value) { return {std::move(value), 0}; }
+    [[nodiscard]] static Result failure(int error) { return {T{}, error}; }
+};
+
+// A call could not begin, or cannot go on, because of the system: errno and the path it concerns.
+class SystemError : public std::runtime_error {
+   public:
+    SystemError(int error, std::string path);
+
+    [[nodiscard]] int error() const noexcept { return error_; }
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+   private:
+    int error_;
+    std::string path_;
+};
+
+}  // namespace filetree

@@ -1,0 +1,180 @@
+#pragma once
+
+// The seam between the product and the operating system.
+//
+// Everything above this header sees a file system only through FileSystem and Directory, so that it
+// can be tested on a computed tree (synthetic_fs.hpp) and on a failing one (faulty_fs.hpp). Calls
+// cross the seam in batches, which makes the virtual calls free.
+//
+// Threads: a FileSystem may be used by any number of threads. A Directory may be asked for stat() and
+// open() by any number of threads at once, but read() has one caller at a time, because it moves the
+// listing's position.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "filetree/error.hpp"
+
+namespace filetree {
+
+// The values of dirent's d_type. `unknown` means that only stat can tell.
+enum class EntryType : std::uint8_t {
+    unknown = 0,
+    fifo = 1,
+    character_device = 2,
+    directory = 4,
+    block_device = 6,
+    regular = 8,
+    symlink = 10,
+    socket = 12,
+};
+
+struct Timestamp {
+    std::int64_t seconds = 0;  // since 1970-01-01T00:00:00Z
+    std::uint32_t nanoseconds = 0;
+};
+
+// An entry's metadata as lstat(2) gives it, and what statx(2) adds.
+struct Attributes {
+    std::uint64_t inode = 0;
+    std::uint64_t device = 0;    // as st_dev
+    std::uint64_t mount_id = 0;  // stx_mnt_id; st_dev where the kernel gives none
+    std::uint64_t size = 0;      // bytes
+    std::uint64_t blocks = 0;    // of 512 bytes
+    std::uint64_t links = 0;
+    Timestamp atime;
+    Timestamp mtime;
+    Timestamp ctime;
+    std::uint32_t mode = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    bool automount_point = false;  // opening it would trigger a mount
+
+    [[nodiscard]] bool is_directory() const noexcept { return (mode & 0170000U) == 0040000U; }
+};
+
+// One lstat's outcome. `attributes` is valid when `error` (an errno) is 0.
+struct StatResult {
+    Attributes attributes;
+    int error = 0;
+};
+
+// Which attributes a stat is asked for: all of them, or only what tells a directory from another
+// entry and a mount from its surroundings (cheap even where a size must be asked of other servers).
+enum class StatMask : std::uint8_t { type, all };
+
+// Names of one directory, packed into one buffer. "." and ".." are never in it.
+class Listing {
+   public:
+    void add(std::string_view name, EntryType type) {
+        names_.push_back({static_cast<std::uint32_t>(characters_.size()),
+                          static_cast<std::uint32_t>(name.size()), type});
+        characters_.append(name);
+        characters_.push_back('\0');
+    }
+    void clear() noexcept {
+        names_.clear();
+        characters_.clear();
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return names_.empty(); }
+    // Valid until the next add() or clear(). NUL-terminated.
+    [[nodiscard]] const char* c_str(std::size_t i) const noexcept {
+        return characters_.data() + names_[i].offset;
+    }
+    [[nodiscard]] std::string_view name(std::size_t i) const noexcept {
+        return {c_str(i), names_[i].length};
+    }
+    [[nodiscard]] EntryType type(std::size_t i) const noexcept { return names_[i].type; }
+
+   private:
+    struct Name {
+        std::uint32_t offset;
+        std::uint32_t length;
+        EntryType type;
+    };
+    std::string characters_;
+    std::vector<Name> names_;
+};
+
+// What a thread lends to the calls it makes: a way to be told to stop, a pulse that shows others
+// that its calls return, and a scratch buffer. Used by one thread; `beats` and `stop` may be
+// touched from others.
+class CallContext {
+   public:
+    explicit CallContext(const std::atomic<bool>& stop) : stop_(&stop) {}
+
+    [[nodiscard]] bool stop_requested() const noexcept {
+        return stop_->load(std::memory_order_relaxed);
+    }
+    // Called after every system call that returned.
+    void beat() noexcept {
+        beats_.store(beats_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t beats() const noexcept {
+        return beats_.load(std::memory_order_relaxed);
+    }
+    // Index of the name a running Directory::stat() is at; meaningful while it runs.
+    void at(std::size_t index) noexcept { at_.store(index, std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t at() const noexcept { return at_.load(std::memory_order_relaxed); }
+
+    [[nodiscard]] char* scratch() {
+        if (!scratch_) scratch_ = std::make_unique<char[]>(scratch_size);
+        return scratch_.get();
+    }
+    static constexpr std::size_t scratch_size = 128 * 1024;
+
+   private:
+    const std::atomic<bool>* stop_;
+    std::atomic<std::uint64_t> beats_{0};
+    std::atomic<std::size_t> at_{0};
+    std::unique_ptr<char[]> scratch_;
+};
+
+class Directory {
+   public:
+    Directory() = default;
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+    virtual ~Directory() = default;
+
+    // Appends the next batch of names to `out`. The value is false at the end of the directory.
+    // On an error, names already appended by this call are valid but the listing is not complete.
+    [[nodiscard]] virtual Result<bool> read(Listing& out, CallContext& context) = 0;
+
+    // lstat of names [first, last); the result of name i goes to out[i - first]. Returns how many
+    // were done: fewer than asked only when the context asked to stop.
+    [[nodiscard]] virtual std::size_t stat(const Listing& names, std::size_t first,
+                                           std::size_t last, StatMask mask, StatResult* out,
+                                           CallContext& context) = 0;
+
+    // Opens a directory in this one. Never follows a symlink: ENOTDIR or ELOOP then.
+    [[nodiscard]] virtual Result<std::shared_ptr<Directory>> open(const char* name,
+                                                                  CallContext& context) = 0;
+
+    // Attributes of the directory itself.
+    [[nodiscard]] virtual StatResult attributes(CallContext& context) = 0;
+};
+
+class FileSystem {
+   public:
+    FileSystem() = default;
+    FileSystem(const FileSystem&) = delete;
+    FileSystem& operator=(const FileSystem&) = delete;
+    virtual ~FileSystem() = default;
+
+    // Opens the top of a tree; a symlink to a directory is followed here and only here.
+    [[nodiscard]] virtual Result<std::shared_ptr<Directory>> open(const std::string& path,
+                                                                  CallContext& context) = 0;
+
+    // How many Directory objects may be open at once.
+    [[nodiscard]] virtual std::size_t descriptor_budget() const = 0;
+};
+
+}  // namespace filetree

@@ -1,0 +1,120 @@
+#pragma once
+
+// Every entry's metadata, as Arrow record batches or as bytes in a file.
+//
+// Rows come in no particular order, except that the entries of one directory stay close together.
+// A directory's row comes when its own entries have been seen, because it carries their count and
+// the sum of their sizes.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "filetree/arrow_abi.hpp"
+#include "filetree/walk.hpp"
+
+namespace filetree {
+
+struct ReportOptions {
+    WalkOptions walk;
+    // Bytes that may wait for the consumer. A worker that finds the queue full waits.
+    std::size_t buffer_threshold = std::size_t{2} << 30U;
+};
+
+// Figures of a report that the walk itself does not know.
+struct ReportNotes {
+    // Times outside what 64-bit microseconds hold, clamped to the nearest that they do.
+    std::uint64_t clamped_times = 0;
+    // Paths with bytes that CSV cannot carry and leaves out, taken by take_bad_paths() or not.
+    std::uint64_t bad_paths = 0;
+};
+
+// What Scan and FileReport have in common: a running walk.
+//
+// Threads: every call may come from any thread, one at a time.
+class Report {
+   public:
+    Report(const Report&) = delete;
+    Report& operator=(const Report&) = delete;
+    virtual ~Report();
+
+    // Waits until the top is open. Empty: not yet. Else 0, or the errno of the top.
+    [[nodiscard]] std::optional<int> wait_started(std::chrono::nanoseconds timeout);
+    // Stops all work and waits until it has stopped. What is not yet consumed is dropped; progress
+    // and errors stay readable. Idempotent.
+    virtual void close() noexcept = 0;
+
+    [[nodiscard]] WalkProgress progress() const;
+    [[nodiscard]] std::vector<EntryError> errors() const;
+    [[nodiscard]] ReportNotes notes() const;
+    [[nodiscard]] std::vector<std::string> take_bad_paths();
+
+    struct Shared;
+
+   protected:
+    Report();
+    // Throws what ended the walk early, if anything did.
+    void rethrow_failure() const;
+
+    std::shared_ptr<Shared> shared_;
+    std::unique_ptr<Walk> walk_;
+};
+
+// A live, one-shot stream of record batches with the columns of scan_schema().
+class Scan : public Report {
+   public:
+    Scan(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options);
+    ~Scan() override;
+
+    void close() noexcept override;
+
+    enum class Next { batch, end, timeout };
+    // The next batch, in a struct that the caller must release. Waits no longer than `timeout`.
+    // Throws SystemError for an unusable top, and whatever else ended the walk early.
+    [[nodiscard]] Next next(ArrowArray& out, std::chrono::nanoseconds timeout);
+
+   private:
+    struct Stream;
+    std::unique_ptr<Stream> stream_;
+};
+
+// Fills `out` with the schema of a scan: a struct of the columns.
+void export_scan_schema(ArrowSchema& out);
+
+enum class TextFormat : std::uint8_t { csv, lines, nul_terminated };
+enum class Compression : std::uint8_t { none, zstd, gzip };
+
+struct TextOptions {
+    TextFormat format = TextFormat::csv;
+    Compression compression = Compression::none;
+    bool header = true;       // CSV: the names of the columns first
+    bool directories = true;  // lines: directories are wanted
+    bool others = true;       // lines: everything else is wanted
+};
+
+// CSV, or just paths, written to a descriptor by a thread of its own.
+class FileReport final : public Report {
+   public:
+    // `fd` stays the caller's, and must stay open as long as this object lives; `name` is what
+    // errors call it.
+    FileReport(std::shared_ptr<FileSystem> fs, const std::string& top,
+               const ReportOptions& options, const TextOptions& text, int fd, std::string name);
+    ~FileReport() override;
+
+    void close() noexcept override;
+
+    // Waits for the end. False: not yet. Throws SystemError when writing failed or the top is
+    // unusable, and whatever else ended the walk early.
+    [[nodiscard]] bool wait(std::chrono::nanoseconds timeout);
+    [[nodiscard]] std::uint64_t bytes_written() const noexcept;
+
+   private:
+    struct Writer;
+    std::unique_ptr<Writer> writer_;
+};
+
+}  // namespace filetree

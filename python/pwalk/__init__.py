@@ -1,0 +1,11 @@
+"""Look at one directory tree: report every entry's metadata.
+
+:func:`report` writes it to a file (Parquet or CSV); :func:`scan` gives it as a live Arrow stream.
+"""
+
+from pwalk._core import __version__
+from pwalk._report import report
+from pwalk._scan import Scan, scan
+from pwalk._types import EntryError, Progress
+
+__all__ = ["EntryError", "Progress", "Scan", "__version__", "report", "scan"]

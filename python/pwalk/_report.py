@@ -1,0 +1,353 @@
+"""A tree's metadata in a file."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Any
+
+from pwalk import _arguments, _core
+from pwalk._scan import POLL_INTERVAL, await_start
+from pwalk._types import EntryError, Progress, errors_of, progress_of
+
+ProgressCallback = Callable[[Progress], object]
+
+FORMATS = ("parquet", "csv")
+COMPRESSIONS = ("zstd", "gzip", "none")
+_TEXT_COMPRESSIONS = {
+    "none": _core.Compression.none,
+    "zstd": _core.Compression.zstd,
+    "gzip": _core.Compression.gzip,
+}
+_TEXT_SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}
+
+#: Seconds between two calls of a progress callback, at least.
+PROGRESS_INTERVAL = 0.1
+
+_log = logging.getLogger("pwalk")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished report came to."""
+
+    path: str
+    errors: list[EntryError]
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a report goes, and how."""
+
+    format: str
+    compression: str
+    path: str
+    header: bool
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether the report goes to standard output."""
+        return self.path == "-"
+
+
+def report(
+    top: _arguments.StrPath,
+    format: str = "parquet",  # noqa: A002
+    output: _arguments.StrPath | None = None,
+    max_threads: int | None = None,
+    buffer_threshold: int | str = "2GB",
+    *,
+    ignore_snapshots: bool = True,
+    one_file_system: bool = False,
+    exclude: _arguments.StrPath | Iterable[_arguments.StrPath] | None = None,
+    max_depth: int | None = None,
+    compression: str | None = None,
+    header: bool = True,
+    progress: ProgressCallback | None = None,
+    max_inflight: int | None = None,
+    stall_timeout: float = 300.0,
+    cached_attributes: bool = False,
+) -> tuple[str, list[EntryError]]:
+    """Write the metadata of every entry of a tree to a file.
+
+    The file appears under its name only when it is complete. An entry that cannot be looked at
+    does not end the report: it is one of the errors returned.
+
+    :param top: the directory to report on
+    :param format: ``"parquet"``, or ``"csv"`` as pwalk 3.0 writes it
+    :param output: the file to write; None for ``scan.parquet``, ``scan.csv``, ``scan.csv.zst`` or
+        ``scan.csv.gz`` in the working directory; ``"-"`` for CSV on standard output
+    :param max_threads: cores to keep busy; None for all that this process may use
+    :param buffer_threshold: bytes that may wait in memory for the file, or a text such as
+        ``"512MB"``
+    :param ignore_snapshots: leave out directories called ``.snapshot``
+    :param one_file_system: leave out entries of other mounts
+    :param exclude: paths to leave out, matched whole, component by component
+    :param max_depth: levels of directories below the top to enter; None or 0 for all
+    :param compression: ``"zstd"``, ``"gzip"`` or ``"none"``; None for zstd in Parquet, and for
+        what the output's name says in CSV
+    :param header: begin CSV with the names of the columns
+    :param progress: called with a :class:`Progress`, at least once and at most 10 times a second,
+        on this thread; what it raises ends the report
+    :param max_inflight: operations under way at once, at most; None for 128
+    :param stall_timeout: seconds after which a call that does not return is given up
+    :param cached_attributes: take from network file systems the attributes they hold already
+    :returns: the path of the file written, and the entries that could not be looked at
+    :raises OSError: when the top is missing, is no directory or cannot be read; when the file
+        cannot be written
+    :raises TypeError: when an argument has the wrong type
+    :raises ValueError: when an argument has a value that cannot be used
+    """
+    outcome = run_report(
+        top,
+        format,
+        output,
+        compression,
+        header,
+        progress,
+        bool(cached_attributes),
+        max_threads=max_threads,
+        max_inflight=max_inflight,
+        stall_timeout=stall_timeout,
+        ignore_snapshots=ignore_snapshots,
+        one_file_system=one_file_system,
+        max_depth=max_depth,
+        exclude=exclude,
+        buffer_threshold=buffer_threshold,
+    )
+    return outcome.path, outcome.errors
+
+
+def run_report(
+    top: _arguments.StrPath,
+    format: str,  # noqa: A002
+    output: _arguments.StrPath | None,
+    compression: str | None,
+    header: bool,
+    progress: ProgressCallback | None,
+    cached_attributes: bool,
+    **options: Any,
+) -> Outcome:
+    """Do what :func:`report` does, and tell how it went. ``options`` are ``report_options``'."""
+    encoded = _arguments.path_bytes("top", top)
+    target = _target(format, output, compression, header)
+    options["exclude"] = _arguments.exclusions(options["exclude"])  # may be an iterator
+    checked = _arguments.report_options(**options)
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress must be callable, not {type(progress).__name__}")
+    write = _write_parquet if target.format == "parquet" else _write_csv
+    with _Output(target) as file:
+        core = write(encoded, checked, cached_attributes, options, target, file, _Ticker(progress))
+        file.commit()
+    return Outcome(target.path, errors_of(core), progress_of(core))
+
+
+def run_walk(
+    top: _arguments.StrPath, text: _core.TextOptions, output: str, **options: Any
+) -> Outcome:
+    """Write nothing but paths. ``options`` are ``report_options``'."""
+    encoded = _arguments.path_bytes("top", top)
+    checked = _arguments.report_options(**options)
+    with _Output(Target("paths", "none", output, header=False)) as file:
+        core = _core.FileReport(encoded, checked, text, file.fd, os.fsencode(output))
+        _follow(core, encoded, _Ticker(None))
+        file.commit()
+    return Outcome(output, errors_of(core), progress_of(core))
+
+
+def _target(
+    format: str,  # noqa: A002
+    output: _arguments.StrPath | None,
+    compression: str | None,
+    header: bool,
+) -> Target:
+    _arguments.choice("format", format, FORMATS)
+    if compression is not None:
+        _arguments.choice("compression", compression, COMPRESSIONS)
+    path = None if output is None else os.fsdecode(_arguments.path_bytes("output", output))
+    if format == "parquet":
+        if path == "-":
+            raise ValueError("output: only format 'csv' can be streamed to standard output")
+        return Target(format, compression or "zstd", path or "scan.parquet", header)
+    if compression is None:
+        compression = _compression_of(path or "")
+    return Target(format, compression, path or "scan.csv" + _TEXT_SUFFIXES[compression], header)
+
+
+def _compression_of(path: str) -> str:
+    for compression, suffix in _TEXT_SUFFIXES.items():
+        if suffix and path.endswith(suffix):
+            return compression
+    return "none"
+
+
+class _Output(AbstractContextManager["_Output"]):
+    """The file being written, or standard output. Discarded unless committed."""
+
+    def __init__(self, target: Target) -> None:
+        self._file = None if target.is_stdout else _core.OutputFile(os.fsencode(target.path))
+        if self._file is None:
+            sys.stdout.flush()
+
+    @property
+    def fd(self) -> int:
+        return sys.stdout.fileno() if self._file is None else self._file.fd
+
+    def commit(self) -> None:
+        if self._file is not None:
+            self._file.commit()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.discard()
+
+
+class _Ticker:
+    """Calls a progress callback now and then, and passes on what the core has to say."""
+
+    def __init__(self, callback: ProgressCallback | None) -> None:
+        self._callback = callback
+        self._called = False
+        self._next = time.monotonic() + PROGRESS_INTERVAL
+
+    def tick(self, report: _core.Report) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + PROGRESS_INTERVAL
+        log_bad_paths(report)
+        self._call(report)
+
+    def finish(self, report: _core.Report) -> None:
+        """Pass on the rest; a report too short for a call gets one now."""
+        log_bad_paths(report)
+        if not self._called or time.monotonic() >= self._next:
+            self._call(report)
+
+    def _call(self, report: _core.Report) -> None:
+        self._called = True
+        if self._callback is not None:
+            self._callback(progress_of(report))
+
+
+def log_bad_paths(report: _core.Report) -> None:
+    """Report paths that CSV cannot carry as they are, as pwalk 3.0 does."""
+    for path in report.take_bad_paths():
+        _log.warning("Bad File: %s", printable(os.fsdecode(path)))
+
+
+def printable(path: str) -> str:
+    """Return the path with what a terminal must not see, or cannot show, as escapes."""
+    escaped = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
+
+
+def _write_csv(
+    top: bytes,
+    checked: _core.ReportOptions,
+    cached_attributes: bool,
+    options: dict[str, Any],
+    target: Target,
+    file: _Output,
+    ticker: _Ticker,
+) -> _core.Report:
+    del options
+    text = _core.TextOptions(
+        format=_core.TextFormat.csv,
+        compression=_TEXT_COMPRESSIONS[target.compression],
+        header=target.header,
+    )
+    name = os.fsencode(target.path)
+    core = _core.FileReport(top, checked, text, file.fd, name, cached_attributes)
+    _follow(core, top, ticker)
+    return core
+
+
+def _follow(core: _core.FileReport, top: bytes, ticker: _Ticker) -> None:
+    try:
+        await_start(core, top)
+        while not core.wait(POLL_INTERVAL):
+            ticker.tick(core)
+        ticker.finish(core)
+    finally:
+        core.close()
+
+
+def _write_parquet(
+    top: bytes,
+    checked: _core.ReportOptions,
+    cached_attributes: bool,
+    options: dict[str, Any],
+    target: Target,
+    file: _Output,
+    ticker: _Ticker,
+) -> _core.Report:
+    started = _now()
+    core = _core.Scan(top, checked, cached_attributes)
+    try:
+        await_start(core, top)
+        from pwalk._parquet import ParquetFile  # pyarrow takes a while: the scan runs meanwhile
+
+        parquet = ParquetFile(file.fd, target.compression)
+        while (batch := core.next(POLL_INTERVAL)) is not False:
+            if batch is not None:
+                parquet.add(batch)
+            ticker.tick(core)
+        ticker.finish(core)
+        parquet.finish(_metadata(core, top, started, options, target))
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # the file's, not the tree's
+            raise OSError(error.errno, os.strerror(error.errno), target.path) from None
+        raise
+    finally:
+        core.close()
+    return core
+
+
+def _metadata(
+    core: _core.Scan, top: bytes, started: str, options: dict[str, Any], target: Target
+) -> dict[str, str]:
+    progress = core.progress()
+    named = {name: _plain(value) for name, value in options.items()}
+    return {
+        "top": top.decode("utf-8", "backslashreplace"),
+        "host": socket.gethostname(),
+        "started": started,
+        "finished": _now(),
+        "options": json.dumps({**named, "compression": target.compression}),
+        "version": _core.__version__,
+        "entries": str(progress.entries),
+        "errors": str(progress.errors),
+        "vanished": str(progress.vanished),
+        "clamped_times": str(core.clamped_times),
+    }
+
+
+def _plain(value: object) -> object:
+    """Convert an option into what JSON knows."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, (str, bytes, os.PathLike)):
+        return os.fsencode(value).decode("utf-8", "backslashreplace")
+    if isinstance(value, Iterable):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat()

@@ -1,0 +1,110 @@
+"""The values that pwalk's functions return."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pwalk import _core
+
+# Names of the entry types, by the number that dirent's d_type and the top bits of st_mode have.
+_KIND_NAMES = {
+    8: "files",
+    4: "directories",
+    10: "symlinks",
+    1: "fifos",
+    12: "sockets",
+    2: "character devices",
+    6: "block devices",
+}
+
+
+class EntryError(str):
+    """An entry that could not be looked at: its full path, with the reason.
+
+    Undecodable bytes of the path are surrogate escapes, as :func:`os.fsdecode` gives them.
+
+    :ivar errno: the error number, as in the :mod:`errno` module
+    :ivar strerror: what the system calls that error
+    :ivar operation: what failed: ``"open"``, ``"read"`` (listing a directory) or ``"stat"``
+    """
+
+    __slots__ = ("errno", "operation", "strerror")
+
+    errno: int
+    strerror: str
+    operation: str
+
+    def __new__(cls, path: str, operation: str, errno: int) -> EntryError:
+        """Make one from a decoded path."""
+        self = super().__new__(cls, path)
+        self.operation = operation
+        self.errno = errno
+        self.strerror = os.strerror(errno)
+        return self
+
+    def __reduce__(self) -> tuple[type[EntryError], tuple[str, str, int]]:
+        """Support pickle and copy."""
+        return EntryError, (str(self), self.operation, self.errno)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A moment of a running scan.
+
+    :ivar entries: entries reported so far, directories included
+    :ivar directories: directories reported so far
+    :ivar bytes: the sum of their ``st_size``, in bytes
+    :ivar errors: entries that could not be looked at
+    :ivar vanished: entries that were listed but gone when looked at; these are not errors
+    :ivar elapsed: seconds since the start
+    :ivar rate: entries a second since the start
+    :ivar threads: threads at work
+    :ivar threads_peak: the most threads that were at work at once
+    :ivar path: a directory that is being worked on
+    :ivar kinds: entries by kind, the kinds that occur
+    :ivar automount_points: directories left alone because opening them would mount something
+    """
+
+    entries: int = 0
+    directories: int = 0
+    bytes: int = 0
+    errors: int = 0
+    vanished: int = 0
+    elapsed: float = 0.0
+    rate: float = 0.0
+    threads: int = 0
+    threads_peak: int = 0
+    path: str = ""
+    kinds: dict[str, int] = field(default_factory=dict)
+    automount_points: int = 0
+
+
+def progress_of(report: _core.Report) -> Progress:
+    """Take a snapshot of a running scan."""
+    now = report.progress()
+    kinds = now.kinds
+    return Progress(
+        entries=now.entries,
+        directories=now.directories,
+        bytes=now.bytes,
+        errors=now.errors,
+        vanished=now.vanished,
+        elapsed=now.elapsed,
+        rate=now.entries / now.elapsed if now.elapsed > 0 else 0.0,
+        threads=now.threads,
+        threads_peak=now.threads_peak,
+        path=os.fsdecode(now.path),
+        kinds={name: kinds[kind] for kind, name in _KIND_NAMES.items() if kinds[kind]},
+        automount_points=now.automount_points,
+    )
+
+
+def errors_of(report: _core.Report) -> list[EntryError]:
+    """Take the failures met so far."""
+    return [
+        EntryError(os.fsdecode(path), operation, errno)
+        for path, operation, errno in report.errors()
+    ]

@@ -1,0 +1,286 @@
+"""The command line: ``pwalk``, or ``python -m pwalk.cli``.
+
+Exit status: 0 complete; 1 complete, but some entries could not be looked at; 2 usage or failure;
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from pwalk import __version__, _core
+from pwalk._cli_progress import live_progress
+from pwalk._report import (
+    COMPRESSIONS,
+    FORMATS,
+    Outcome,
+    ProgressCallback,
+    printable,
+    run_report,
+    run_walk,
+)
+
+EXIT_COMPLETE = 0
+EXIT_WITH_ERRORS = 1
+EXIT_FAILURE = 2
+EXIT_INTERRUPTED = 130
+
+_CSV_SUFFIXES = (".csv", ".csv.zst", ".csv.gz")
+_PATHS_SHOWN = 3
+
+
+class _ReportByDefault(click.Group):
+    """A group whose arguments mean ``report`` where they name no subcommand."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
+            args = ["report", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_ReportByDefault)
+@click.version_option(__version__, prog_name="pwalk")
+def cli() -> None:
+    """Look at a directory tree: report every entry's metadata, or list its paths.
+
+    Without a subcommand, `pwalk PATH` means `pwalk report PATH`.
+    """
+
+
+def _selection(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that choose entries and bound the work."""
+    for option in reversed(
+        [
+            click.option("--max-threads", type=int, metavar="N", help="Cores to keep busy."),
+            click.option(
+                "--max-inflight", type=int, metavar="N", help="Operations under way at once."
+            ),
+            click.option(
+                "--stall-timeout",
+                type=float,
+                default=300.0,
+                show_default=True,
+                metavar="SECONDS",
+                help="Give up a call that has not returned after this long.",
+            ),
+            click.option(
+                "--NoSnap",
+                "no_snap",
+                is_flag=True,
+                help="Leave out .snapshot directories (the default).",
+            ),
+            click.option("--snapshots", is_flag=True, help="Include .snapshot directories."),
+            click.option(
+                "--exclude",
+                "--exclude-from",
+                "exclude_from",
+                type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+                metavar="FILE",
+                help="Leave out the paths in FILE, one a line, as the report prints them.",
+            ),
+            click.option(
+                "--exclude-path", multiple=True, metavar="PATH", help="Leave out PATH. Repeatable."
+            ),
+            click.option(
+                "--depth",
+                type=int,
+                default=0,
+                metavar="N",
+                help="Enter no directory more than N levels below the top; 0: no limit.",
+            ),
+            click.option(
+                "-x", "--one-file-system", is_flag=True, help="Leave out entries of other mounts."
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@click.argument("path")
+@click.option("--format", "format_", metavar="|".join(FORMATS), help="Default: by --output.")
+@click.option("-o", "--output", metavar="FILE", help="File to write; - for CSV on stdout.")
+@click.option("--compression", metavar="|".join(COMPRESSIONS), help="Default: by format and name.")
+@click.option("--header/--no-header", default=True, help="CSV: name the columns first.")
+@click.option(
+    "--buffer-threshold",
+    default="2GB",
+    show_default=True,
+    metavar="SIZE",
+    help="What may wait in memory for the file.",
+)
+@click.option(
+    "--cached-attributes", is_flag=True, help="Take what network file systems hold already."
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@_selection
+def report(
+    path: str,
+    format_: str | None,
+    output: str | None,
+    compression: str | None,
+    header: bool,
+    buffer_threshold: str,
+    cached_attributes: bool,
+    quiet: bool,
+    **selection: Any,
+) -> None:
+    """Write every entry's metadata below PATH to a file."""
+    with _progress(quiet) as progress:
+        outcome = run_report(
+            path,
+            format_ or _format_of(output),
+            output,
+            compression,
+            header,
+            progress,
+            cached_attributes,
+            buffer_threshold=buffer_threshold,
+            **_selected(**selection),
+        )
+    if not quiet:
+        _summarize(outcome)
+    sys.exit(EXIT_WITH_ERRORS if outcome.errors else EXIT_COMPLETE)
+
+
+@cli.command()
+@click.argument("path")
+@click.option("-0", "--null", is_flag=True, help="End each path with a NUL, not a newline.")
+@click.option("--dirs", is_flag=True, help="Directories.")
+@click.option("--files", is_flag=True, help="Everything but directories.")
+@_selection
+def walk(path: str, null: bool, dirs: bool, files: bool, **selection: Any) -> None:
+    """Print the paths below PATH, one a line, in no particular order."""
+    everything = not dirs and not files
+    text = _core.TextOptions(
+        format=_core.TextFormat.nul_terminated if null else _core.TextFormat.lines,
+        directories=dirs or everything,
+        others=files or everything,
+    )
+    outcome = run_walk(path, text, "-", buffer_threshold="64MB", **_selected(**selection))
+    _say_errors(outcome)
+    sys.exit(EXIT_WITH_ERRORS if outcome.errors else EXIT_COMPLETE)
+
+
+def _selected(
+    *,
+    no_snap: bool,
+    snapshots: bool,
+    exclude_from: str | None,
+    exclude_path: tuple[str, ...],
+    depth: int,
+    **options: Any,
+) -> dict[str, Any]:
+    """Turn the options of the command line into those of the API."""
+    if no_snap and snapshots:
+        raise click.UsageError("--NoSnap and --snapshots contradict each other")
+    exclude: list[str | bytes] = list(exclude_path)
+    if exclude_from is not None:
+        with click.open_file(exclude_from, "rb") as file:
+            exclude += [line for line in file.read().split(b"\n") if line]
+    return {
+        "ignore_snapshots": not snapshots,
+        "exclude": exclude,
+        "max_depth": depth,
+        **options,
+    }
+
+
+def _format_of(output: str | None) -> str:
+    csv = output is not None and (output == "-" or output.endswith(_CSV_SUFFIXES))
+    return "csv" if csv else "parquet"
+
+
+def _progress(quiet: bool) -> AbstractContextManager[ProgressCallback | None]:
+    return nullcontext() if quiet or not sys.stderr.isatty() else live_progress()
+
+
+def _summarize(outcome: Outcome) -> None:
+    progress = outcome.progress
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in progress.kinds.items())
+    _say(f"{progress.entries:,} entries ({kinds}), {_size(progress.bytes)}")
+    if progress.vanished:
+        _say(f"{progress.vanished:,} vanished while being looked at")
+    if progress.automount_points:
+        _say(f"{progress.automount_points:,} automount points were not entered")
+    _say_errors(outcome)
+    _say(
+        f"{progress.elapsed:.2f} s, {progress.rate:,.0f} entries/s, "
+        f"{progress.threads_peak} threads at most"
+    )
+    if outcome.path != "-" and Path(outcome.path).is_file():
+        _say(f"{printable(outcome.path)}: {_size(Path(outcome.path).stat().st_size)}")
+
+
+def _say_errors(outcome: Outcome) -> None:
+    causes = Counter((error.operation, error.strerror) for error in outcome.errors)
+    for (operation, reason), count in causes.most_common():
+        _say(f"{count:,} could not be looked at: {operation}: {reason}")
+        same = (e for e in outcome.errors if (e.operation, e.strerror) == (operation, reason))
+        for path, _ in zip(same, range(_PATHS_SHOWN), strict=False):
+            _say(f"    {printable(path)}")
+        if count > _PATHS_SHOWN:
+            _say(f"    ... and {count - _PATHS_SHOWN:,} more")
+
+
+def _size(size: float) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if size < 1024 or unit == "PiB":
+            break
+        size /= 1024
+    return f"{size:,.0f} bytes" if unit == "bytes" else f"{size:,.1f} {unit}"
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _fail(message: str) -> NoReturn:
+    _say(f"pwalk: {printable(message)}")
+    sys.exit(EXIT_FAILURE)
+
+
+def _describe(error: OSError) -> str:
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{os.fsdecode(error.filename)}: {error.strerror}"
+
+
+def main() -> NoReturn:
+    """Run the command line, and exit."""
+    # Nothing here computes with numpy, which pyarrow imports; its threads cost more than the rest.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        cli.main(prog_name="pwalk", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_FAILURE)
+    except (KeyboardInterrupt, click.Abort):
+        _say("pwalk: interrupted")
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python must not try to flush it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILURE)
+    except OSError as error:
+        _fail(_describe(error))
+    except (TypeError, ValueError, MemoryError, RuntimeError, ImportError) as error:
+        _fail(str(error) or type(error).__name__)
+    sys.exit(EXIT_COMPLETE)
+
+
+if __name__ == "__main__":
+    main()

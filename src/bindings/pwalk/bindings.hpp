@@ -1,0 +1,29 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <chrono>
+#include <string>
+
+namespace pwalk_bindings {
+
+namespace nb = nanobind;
+
+// One for each bound class.
+void bind_options(nb::module_& module);
+void bind_output_file(nb::module_& module);
+void bind_report(nb::module_& module);
+void bind_scan(nb::module_& module);
+
+inline std::string to_string(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
+inline nb::bytes to_bytes(const std::string& string) {
+    return nb::bytes(string.data(), string.size());
+}
+
+// A duration given in seconds.
+inline std::chrono::nanoseconds to_duration(double seconds) {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+        std::chrono::duration<double>(seconds));
+}
+
+}  // namespace pwalk_bindings

@@ -1,0 +1,39 @@
+#include <cstring>
+#include <exception>
+
+#include "bindings.hpp"
+#include "filetree/error.hpp"
+#include "filetree/walk.hpp"
+
+namespace {
+
+namespace nb = nanobind;
+
+// OSError(errno, strerror, filename), which Python turns into the fitting subclass.
+void translate_system_error(const std::exception_ptr& exception, void* /*unused*/) {
+    try {
+        std::rethrow_exception(exception);
+    } catch (const filetree::SystemError& error) {
+        nb::object filename = nb::none();
+        if (!error.path().empty()) {
+            filename = nb::steal(PyUnicode_DecodeFSDefaultAndSize(
+                error.path().data(), static_cast<Py_ssize_t>(error.path().size())));
+        }
+        const nb::tuple arguments =
+            nb::make_tuple(error.error(), std::strerror(error.error()), filename);
+        PyErr_SetObject(PyExc_OSError, arguments.ptr());
+    }
+}
+
+}  // namespace
+
+NB_MODULE(_core, module) {
+    module.doc() = "The core of pwalk.";
+    module.attr("__version__") = FILETREE_VERSION;
+    nb::register_exception_translator(translate_system_error);
+    module.def("available_cores", &filetree::available_cores);
+    pwalk_bindings::bind_options(module);
+    pwalk_bindings::bind_output_file(module);
+    pwalk_bindings::bind_report(module);
+    pwalk_bindings::bind_scan(module);
+}

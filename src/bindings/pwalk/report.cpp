@@ -1,0 +1,95 @@
+#include "filetree/report.hpp"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+
+#include "bindings.hpp"
+#include "filetree/posix_fs.hpp"
+
+namespace pwalk_bindings {
+namespace {
+
+using filetree::FileReport;
+using filetree::Report;
+using filetree::ReportOptions;
+using filetree::TextOptions;
+using filetree::WalkProgress;
+
+nb::list kinds_of(const WalkProgress& progress) {
+    nb::list kinds;
+    for (const std::uint64_t count : progress.kinds) kinds.append(count);
+    return kinds;
+}
+
+nb::list errors_of(const Report& report) {
+    nb::list errors;
+    for (const filetree::EntryError& error : report.errors()) {
+        const std::string_view operation = to_string(error.operation);
+        errors.append(nb::make_tuple(to_bytes(error.path),
+                                     nb::str(operation.data(), operation.size()), error.error));
+    }
+    return errors;
+}
+
+nb::list take_bad_paths(Report& report) {
+    nb::list paths;
+    for (const std::string& path : report.take_bad_paths()) paths.append(to_bytes(path));
+    return paths;
+}
+
+}  // namespace
+
+void bind_report(nb::module_& module) {
+    nb::class_<WalkProgress>(module, "WalkProgress")
+        .def_prop_ro("entries", &WalkProgress::entries)
+        .def_ro("directories", &WalkProgress::directories)
+        .def_prop_ro("kinds", &kinds_of)
+        .def_ro("bytes", &WalkProgress::bytes)
+        .def_ro("errors", &WalkProgress::errors)
+        .def_ro("vanished", &WalkProgress::vanished)
+        .def_ro("automount_points", &WalkProgress::automount_points)
+        .def_ro("threads", &WalkProgress::threads)
+        .def_ro("threads_peak", &WalkProgress::threads_peak)
+        .def_prop_ro("elapsed",
+                     [](const WalkProgress& self) {
+                         return std::chrono::duration<double>(self.elapsed).count();
+                     })
+        .def_prop_ro("path", [](const WalkProgress& self) { return to_bytes(self.path); });
+
+    nb::class_<Report>(module, "Report")
+        .def(
+            "wait_started",
+            [](Report& self, double timeout) {
+                const nb::gil_scoped_release unlocked;
+                return self.wait_started(to_duration(timeout));
+            },
+            nb::arg("timeout"))
+        .def("close", &Report::close, nb::call_guard<nb::gil_scoped_release>())
+        .def("progress", &Report::progress)
+        .def("errors", &errors_of)
+        .def_prop_ro("clamped_times",
+                     [](const Report& self) { return self.notes().clamped_times; })
+        .def_prop_ro("bad_paths", [](const Report& self) { return self.notes().bad_paths; })
+        .def("take_bad_paths", &take_bad_paths);
+
+    nb::class_<FileReport, Report>(module, "FileReport")
+        .def(
+            "__init__",
+            [](FileReport* self, const nb::bytes& top, const ReportOptions& options,
+               const TextOptions& text, int fd, const nb::bytes& name, bool cached_attributes) {
+                new (self) FileReport(filetree::make_posix_file_system({cached_attributes}),
+                                      to_string(top), options, text, fd, to_string(name));
+            },
+            nb::arg("top"), nb::arg("options"), nb::arg("text"), nb::arg("fd"), nb::arg("name"),
+            nb::arg("cached_attributes") = false)
+        .def(
+            "wait",
+            [](FileReport& self, double timeout) {
+                const nb::gil_scoped_release unlocked;
+                return self.wait(to_duration(timeout));
+            },
+            nb::arg("timeout"))
+        .def_prop_ro("bytes_written", &FileReport::bytes_written);
+}
+
+}  // namespace pwalk_bindings

@@ -1,0 +1,234 @@
+#include "filetree/posix_fs.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "unique_fd.hpp"
+
+namespace filetree {
+namespace {
+
+// Left to the rest of the process: output files, pipes, libraries.
+constexpr std::size_t reserved_descriptors = 16;
+constexpr std::size_t smallest_budget = 8;
+constexpr std::size_t largest_budget = 16384;
+
+std::size_t open_descriptors() {
+    std::size_t count = 0;
+    if (DIR* listing = ::opendir("/proc/self/fd")) {
+        while (::readdir(listing) != nullptr) ++count;
+        ::closedir(listing);
+    }
+    return count;
+}
+
+std::size_t budget_left_by_rlimit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return smallest_budget;
+    const std::size_t allowed = std::min<rlim_t>(limit.rlim_cur, 4 * largest_budget);
+    const std::size_t taken = open_descriptors() + reserved_descriptors;
+    return std::clamp(allowed > taken ? allowed - taken : 0, smallest_budget, largest_budget);
+}
+
+// What one PosixFileSystem has learned about the kernel; shared by its directories.
+struct Abilities {
+    explicit Abilities(const PosixOptions& options)
+        : dont_sync(options.cached_attributes) {}
+
+    std::atomic<bool> noatime{true};  // until the kernel says EPERM
+    std::atomic<bool> statx{true};    // until the kernel says ENOSYS, or seccomp EPERM
+    std::atomic<bool> dont_sync;      // until the kernel says EINVAL
+};
+
+unsigned statx_mask(StatMask mask) noexcept {
+    return STATX_MNT_ID |
+           (mask == StatMask::all ? STATX_BASIC_STATS : STATX_TYPE | STATX_MODE | STATX_INO);
+}
+
+Timestamp from_statx(const statx_timestamp& time) noexcept { return {time.tv_sec, time.tv_nsec}; }
+
+void from_statx(const struct statx& in, Attributes& out) noexcept {
+    out.inode = in.stx_ino;
+    out.device = ::makedev(in.stx_dev_major, in.stx_dev_minor);
+    out.mount_id = (in.stx_mask & STATX_MNT_ID) != 0 ? in.stx_mnt_id : out.device;
+    out.size = in.stx_size;
+    out.blocks = in.stx_blocks;
+    out.links = in.stx_nlink;
+    out.atime = from_statx(in.stx_atime);
+    out.mtime = from_statx(in.stx_mtime);
+    out.ctime = from_statx(in.stx_ctime);
+    out.mode = in.stx_mode;
+    out.uid = in.stx_uid;
+    out.gid = in.stx_gid;
+    out.automount_point = (in.stx_attributes & STATX_ATTR_AUTOMOUNT) != 0;
+}
+
+Timestamp from_timespec(const timespec& time) noexcept {
+    return {time.tv_sec, static_cast<std::uint32_t>(time.tv_nsec)};
+}
+
+void from_stat(const struct stat& in, Attributes& out) noexcept {
+    out.inode = in.st_ino;
+    out.device = in.st_dev;
+    out.mount_id = in.st_dev;
+    out.size = static_cast<std::uint64_t>(in.st_size);
+    out.blocks = static_cast<std::uint64_t>(in.st_blocks);
+    out.links = in.st_nlink;
+    out.atime = from_timespec(in.st_atim);
+    out.mtime = from_timespec(in.st_mtim);
+    out.ctime = from_timespec(in.st_ctim);
+    out.mode = in.st_mode;
+    out.uid = in.st_uid;
+    out.gid = in.st_gid;
+    out.automount_point = false;
+}
+
+int fstatat_one(int fd, const char* name, int flags, Attributes& out) noexcept {
+    struct stat plain {};
+    if (::fstatat(fd, name, &plain, flags) != 0) return errno;
+    from_stat(plain, out);
+    return 0;
+}
+
+// lstat of `name` in `fd`, or of `fd` itself when `flags` has AT_EMPTY_PATH.
+int stat_one(Abilities& abilities, int fd, const char* name, int flags, StatMask mask,
+             Attributes& out) noexcept {
+    flags |= AT_NO_AUTOMOUNT;
+    if (!abilities.statx.load(std::memory_order_relaxed)) return fstatat_one(fd, name, flags, out);
+
+    struct statx extended;
+    const bool dont_sync = abilities.dont_sync.load(std::memory_order_relaxed);
+    const int sync = dont_sync ? AT_STATX_DONT_SYNC : AT_STATX_SYNC_AS_STAT;
+    if (::statx(fd, name, flags | sync, statx_mask(mask), &extended) == 0) {
+        from_statx(extended, out);
+        return 0;
+    }
+    const int error = errno;
+    if (error == EINVAL && dont_sync) {
+        abilities.dont_sync.store(false, std::memory_order_relaxed);
+        return stat_one(abilities, fd, name, flags, mask, out);
+    }
+    if (error == ENOSYS || error == EPERM) {
+        const int plain_error = fstatat_one(fd, name, flags, out);
+        if (plain_error == 0) abilities.statx.store(false, std::memory_order_relaxed);
+        return plain_error;
+    }
+    return error;
+}
+
+// O_NOATIME is for owners and root only; others are refused with EPERM once, then not tried again.
+Result<UniqueFd> open_directory(Abilities& abilities, int at, const char* path, int flags) {
+    flags |= O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK;
+    if (abilities.noatime.load(std::memory_order_relaxed)) {
+        if (UniqueFd fd{::openat(at, path, flags | O_NOATIME)}) return {std::move(fd), 0};
+        if (errno != EPERM) return Result<UniqueFd>::failure(errno);
+        abilities.noatime.store(false, std::memory_order_relaxed);
+    }
+    if (UniqueFd fd{::openat(at, path, flags)}) return {std::move(fd), 0};
+    return Result<UniqueFd>::failure(errno);
+}
+
+// The kernel's struct linux_dirent64; `d_name` follows the type byte and ends with a NUL.
+struct DirentHeader {
+    std::uint64_t d_ino;
+    std::int64_t d_off;
+    std::uint16_t d_reclen;
+    std::uint8_t d_type;
+};
+constexpr std::size_t dirent_name_offset = 19;
+
+void append_names(const char* buffer, std::size_t bytes, Listing& out) {
+    for (std::size_t at = 0; at < bytes;) {
+        DirentHeader header;
+        std::memcpy(&header, buffer + at, dirent_name_offset);
+        const std::string_view name(buffer + at + dirent_name_offset);
+        if (name != "." && name != "..") out.add(name, static_cast<EntryType>(header.d_type));
+        at += header.d_reclen;
+    }
+}
+
+class PosixDirectory final : public Directory {
+   public:
+    PosixDirectory(UniqueFd fd, std::shared_ptr<Abilities> abilities)
+        : fd_(std::move(fd)), abilities_(std::move(abilities)) {}
+
+    Result<bool> read(Listing& out, CallContext& context) override {
+        const long bytes = ::syscall(SYS_getdents64, fd_.get(), context.scratch(),
+                                     CallContext::scratch_size);
+        const int error = errno;
+        context.beat();
+        if (bytes < 0) return Result<bool>::failure(error);
+        append_names(context.scratch(), static_cast<std::size_t>(bytes), out);
+        return {bytes > 0, 0};
+    }
+
+    std::size_t stat(const Listing& names, std::size_t first, std::size_t last, StatMask mask,
+                     StatResult* out, CallContext& context) override {
+        for (std::size_t i = first; i < last; ++i, ++out) {
+            if (context.stop_requested()) return i - first;
+            context.at(i);
+            out->error = stat_one(*abilities_, fd_.get(), names.c_str(i), AT_SYMLINK_NOFOLLOW,
+                                  mask, out->attributes);
+            context.beat();
+        }
+        return last - first;
+    }
+
+    Result<std::shared_ptr<Directory>> open(const char* name, CallContext& context) override {
+        auto opened = open_directory(*abilities_, fd_.get(), name, O_NOFOLLOW);
+        context.beat();
+        if (!opened.ok()) return Result<std::shared_ptr<Directory>>::failure(opened.error);
+        return {std::make_shared<PosixDirectory>(std::move(opened.value), abilities_), 0};
+    }
+
+    StatResult attributes(CallContext& context) override {
+        StatResult result;
+        result.error = stat_one(*abilities_, fd_.get(), "", AT_EMPTY_PATH, StatMask::all,
+                                result.attributes);
+        context.beat();
+        return result;
+    }
+
+   private:
+    UniqueFd fd_;
+    std::shared_ptr<Abilities> abilities_;
+};
+
+class PosixFileSystem final : public FileSystem {
+   public:
+    explicit PosixFileSystem(const PosixOptions& options)
+        : abilities_(std::make_shared<Abilities>(options)),
+          budget_(options.descriptor_budget != 0 ? options.descriptor_budget
+                                                 : budget_left_by_rlimit()) {}
+
+    Result<std::shared_ptr<Directory>> open(const std::string& path,
+                                            CallContext& context) override {
+        auto opened = open_directory(*abilities_, AT_FDCWD, path.c_str(), 0);
+        context.beat();
+        if (!opened.ok()) return Result<std::shared_ptr<Directory>>::failure(opened.error);
+        return {std::make_shared<PosixDirectory>(std::move(opened.value), abilities_), 0};
+    }
+
+    std::size_t descriptor_budget() const override { return budget_; }
+
+   private:
+    std::shared_ptr<Abilities> abilities_;
+    std::size_t budget_;
+};
+
+}  // namespace
+
+std::shared_ptr<FileSystem> make_posix_file_system(const PosixOptions& options) {
+    return std::make_shared<PosixFileSystem>(options);
+}
+
+}  // namespace filetree

@@ -1,0 +1,128 @@
+#include "filetree/output_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <memory>
+#include <random>
+
+#include "filetree/error.hpp"
+
+namespace filetree {
+namespace {
+
+constexpr mode_t new_file_mode = 0666;  // less the umask
+constexpr int most_tries = 100;
+
+std::string resolved(const std::string& path) {
+    const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
+                                                           &std::free);
+    return real ? std::string(real.get()) : path;
+}
+
+std::string directory_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return ".";
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string temporary_name(const std::string& target) {
+    std::random_device random;
+    const std::string directory = directory_of(target);
+    const std::string name = target.substr(target.rfind('/') + 1);
+    // A long name is cut, or the temporary one might not fit.
+    return directory + "/." + name.substr(0, NAME_MAX - 32) + "." + std::to_string(random()) +
+           ".tmp";
+}
+
+}  // namespace
+
+OutputFile::OutputFile(const std::string& path)
+    : path_(path), target_(resolved(path)), directory_(directory_of(target_)) {
+    struct stat existing {};
+    if (::stat(path.c_str(), &existing) == 0) {
+        if (S_ISDIR(existing.st_mode)) fail(EISDIR);
+        direct_ = !S_ISREG(existing.st_mode);
+        // What may not be written may not be replaced either.
+        if (!direct_ && ::access(path.c_str(), W_OK) != 0) fail(errno);
+    } else if (errno != ENOENT) {
+        fail(errno);
+    }
+    if (direct_) {
+        fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+        if (fd_ < 0) fail(errno);
+    } else if (!open_unnamed()) {
+        open_named();
+    }
+}
+
+OutputFile::~OutputFile() { discard(); }
+
+bool OutputFile::open_unnamed() {
+#ifdef O_TMPFILE
+    fd_ = ::open(directory_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, new_file_mode);
+#endif
+    return fd_ >= 0;
+}
+
+void OutputFile::open_named() {
+    for (int i = 0; i < most_tries; ++i) {
+        temporary_ = temporary_name(target_);
+        fd_ = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, new_file_mode);
+        if (fd_ >= 0) return;
+        if (errno != EEXIST) break;
+    }
+    temporary_.clear();
+    fail(errno);
+}
+
+// linkat never replaces, so what is replaced needs a name in between.
+void OutputFile::publish_unnamed() {
+    const std::string self = "/proc/self/fd/" + std::to_string(fd_);
+    for (int i = 0; i < most_tries; ++i) {
+        const std::string name = temporary_name(target_);
+        if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+            temporary_ = name;
+            return;
+        }
+        if (errno != EEXIST) break;
+    }
+    fail(errno);
+}
+
+void OutputFile::commit() {
+    if (!direct_) {
+        if (::fsync(fd_) != 0) fail(errno);
+        if (temporary_.empty()) publish_unnamed();
+        if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
+        temporary_.clear();
+        const int directory = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (directory >= 0) {
+            // Some file systems refuse to sync a directory; the rename stands all the same.
+            ::fsync(directory);
+            ::close(directory);
+        }
+    }
+    const int fd = fd_;
+    fd_ = -1;
+    if (::close(fd) != 0) fail(errno);
+}
+
+void OutputFile::discard() noexcept {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+    temporary_.clear();
+}
+
+void OutputFile::fail(int error) const {
+    // The constructor's caller has no object to clean up after.
+    const_cast<OutputFile*>(this)->discard();
+    throw SystemError(error, path_);
+}
+
+}  // namespace filetree

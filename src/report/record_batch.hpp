@@ -1,0 +1,122 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "byte_buffer.hpp"
+#include "filetree/arrow_abi.hpp"
+#include "filetree/walk.hpp"
+
+namespace filetree::report {
+
+// The columns of a scan, in order.
+enum class Column : std::uint8_t {
+    inode,
+    parent_inode,
+    depth,
+    filename,
+    extension,
+    uid,
+    gid,
+    size,
+    st_dev,
+    st_blocks,
+    st_nlink,
+    st_mode,
+    atime,
+    mtime,
+    ctime,
+    file_count,
+    dir_sum,
+    is_hardlink,
+    filename_raw,
+};
+constexpr std::size_t column_count = 19;
+
+struct ColumnType {
+    const char* name;
+    const char* format;  // of the Arrow C data interface
+    bool nullable;
+    std::uint8_t width;  // bytes of a value; 0: bits; offsets of strings are 4
+    bool is_string;
+};
+extern const std::array<ColumnType, column_count> column_types;
+
+// One row, before it is written into columns.
+struct Row {
+    const Attributes* attributes;
+    std::uint64_t parent_inode;
+    std::int32_t depth;
+    std::string_view filename;        // UTF-8
+    std::string_view extension;       // UTF-8; null data: none
+    std::string_view filename_raw{};  // null data: none
+    std::int64_t file_count = -1;
+    std::int64_t dir_sum = 0;
+    bool totals_known = true;  // file_count and dir_sum are not null
+};
+
+// Rows as Arrow columns. The fixed-width ones live in one block of a capacity fixed at the start,
+// so that a row is written without a check; strings grow.
+class RecordBatch {
+   public:
+    explicit RecordBatch(std::size_t capacity);
+
+    // There must be room. Returns how many of the times had to be clamped.
+    unsigned append(const Row& row);
+    void clear() noexcept;
+
+    [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+    [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+    // What it occupies, for budgets.
+    [[nodiscard]] std::size_t bytes() const noexcept;
+
+    // For export: the buffers of a column, in Arrow's order. A null validity means no nulls.
+    [[nodiscard]] const void* validity(Column column) const noexcept;
+    [[nodiscard]] std::int64_t null_count(Column column) const noexcept;
+    [[nodiscard]] const void* values(Column column) const noexcept;
+    [[nodiscard]] const void* string_bytes(Column column) const noexcept;
+
+   private:
+    template <class T>
+    void put(Column column, T value) noexcept;
+    void put_bit(char* bits, bool value) noexcept;
+    void put_string(Column column, std::string_view value);
+    unsigned put_time(Column column, Timestamp time) noexcept;
+    void put_null(Column column, bool is_null) noexcept;
+
+    [[nodiscard]] char* fixed(Column column) noexcept {
+        return block_.data() + offsets_[static_cast<std::size_t>(column)];
+    }
+    [[nodiscard]] ByteBuffer& strings(Column column) noexcept;
+
+    std::size_t capacity_;
+    std::size_t rows_ = 0;
+    ByteBuffer block_;
+    std::array<std::size_t, column_count> offsets_{};   // of values, in block_
+    std::array<std::size_t, column_count> validity_{};  // of bitmaps, in block_
+    std::array<std::int64_t, column_count> nulls_{};
+    std::array<ByteBuffer, 3> strings_;  // filename, extension, filename_raw
+};
+
+// Batches that consumers have let go, for workers to fill again: fresh memory costs page faults.
+class BatchPool {
+   public:
+    [[nodiscard]] std::unique_ptr<RecordBatch> get();
+    void put(std::unique_ptr<RecordBatch> batch);
+
+    static constexpr std::size_t batch_capacity = 4096;
+
+   private:
+    static constexpr std::size_t most_kept = 16;
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<RecordBatch>> free_;
+};
+
+// Moves `batch` into an Arrow struct array, which gives it back to `pool` when it is released.
+void export_batch(std::unique_ptr<RecordBatch> batch, std::shared_ptr<BatchPool> pool,
+                  ArrowArray& out);
+
+}  // namespace filetree::report

@@ -1,0 +1,50 @@
+#include <cerrno>
+
+#include "arrow_sink.hpp"
+#include "filetree/report.hpp"
+
+namespace filetree {
+
+struct Scan::Stream {
+    Stream(std::size_t threshold, std::shared_ptr<ConsumerGauge> gauge)
+        : queue(std::make_shared<report::BatchQueue>(threshold, std::move(gauge))) {}
+
+    std::shared_ptr<report::BatchQueue> queue;
+    std::shared_ptr<report::BatchPool> pool = std::make_shared<report::BatchPool>();
+};
+
+Scan::Scan(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options)
+    : stream_(std::make_unique<Stream>(options.buffer_threshold, shared_->gauge)) {
+    walk_ = std::make_unique<Walk>(
+        std::move(fs), top, options.walk,
+        [queue = stream_->queue, pool = stream_->pool, shared = shared_] {
+            return std::make_unique<report::ArrowSink>(queue, pool, shared);
+        },
+        shared_->gauge);
+    walk_->on_finished([queue = stream_->queue] { queue->finish(); });
+}
+
+Scan::~Scan() { close(); }
+
+void Scan::close() noexcept {
+    stream_->queue->close();
+    walk_->close();
+}
+
+Scan::Next Scan::next(ArrowArray& out, std::chrono::nanoseconds timeout) {
+    std::unique_ptr<report::RecordBatch> batch;
+    switch (stream_->queue->pop(batch, timeout)) {
+        case report::BatchQueue::Pop::timeout:
+            return Next::timeout;
+        case report::BatchQueue::Pop::end:
+            rethrow_failure();
+            if (walk_->cancelled()) throw SystemError(ECANCELED, walk_->top());
+            return Next::end;
+        case report::BatchQueue::Pop::piece:
+            break;
+    }
+    report::export_batch(std::move(batch), stream_->pool, out);
+    return Next::batch;
+}
+
+}  // namespace filetree

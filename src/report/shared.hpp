@@ -1,0 +1,30 @@
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "filetree/report.hpp"
+
+namespace filetree {
+
+// What sinks note beside their rows. Outlives the report as long as a hung worker needs it.
+struct Report::Shared {
+    std::shared_ptr<ConsumerGauge> gauge = std::make_shared<ConsumerGauge>();
+    std::atomic<std::uint64_t> clamped_times{0};
+    // More than this many are in nobody's interest; the count goes on.
+    static constexpr std::size_t most_bad_paths = 100'000;
+
+    void note_bad_path(std::string path) {
+        const std::lock_guard lock(mutex);
+        ++bad_paths_seen;
+        if (bad_paths.size() < most_bad_paths) bad_paths.push_back(std::move(path));
+    }
+
+    std::mutex mutex;
+    std::vector<std::string> bad_paths;
+    std::uint64_t bad_paths_seen = 0;
+};
+
+}  // namespace filetree

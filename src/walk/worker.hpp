@@ -1,0 +1,130 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "engine.hpp"
+#include "thread_clock.hpp"
+
+namespace filetree::walk {
+
+// One thread's share of a walk.
+//
+// Work is done in two steps. First the file-system calls, whose results stay with the worker; then
+// the commit, which publishes them: new work, rows, counts. A worker that hangs does so in the
+// first step, so the supervisor can take its work away as if it had never begun.
+//
+// Threads: run() on the worker's own thread; the rest from the supervisor and from progress().
+// `mutex_` guards the step the worker is in and what it is working on; it is taken a few times for
+// each piece of work and is almost never contended.
+class Worker {
+   public:
+    explicit Worker(Engine& engine) : engine_(engine), context_(engine.stopping) {}
+
+    // Works until the walk is over or the worker has been given up.
+    void run();
+
+    // When the current call has not returned for `timeout`, gives the worker up: reports the entry
+    // that hangs, hands over what the worker had finished, and puts the rest of its work back.
+    // True when the worker is given up by this call.
+    [[nodiscard]] bool give_up_if_stalled(Clock::time_point now, std::chrono::nanoseconds timeout);
+    [[nodiscard]] bool given_up() const;
+
+    [[nodiscard]] std::uint64_t calls() const noexcept { return context_.beats(); }
+    [[nodiscard]] const ThreadClock& clock() const noexcept { return clock_; }
+    // Adds this worker's counts to `sum`.
+    void count_into(WalkProgress& sum) const;
+    // The directory being worked on; nothing is appended while there is none.
+    void append_current_path(std::string& out) const;
+
+   private:
+    enum class Step { idle, open, read, stat, commit };
+    enum class Outcome { done, abandoned };
+    using Handle = std::shared_ptr<Directory>;
+
+    // Single writer, any reader: no read-modify-write needed.
+    struct Count {
+        std::atomic<std::uint64_t> value{0};
+        void add(std::uint64_t n) noexcept {
+            value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+        }
+        [[nodiscard]] std::uint64_t get() const noexcept {
+            return value.load(std::memory_order_relaxed);
+        }
+    };
+
+    // Each returns false when the worker has been given up meanwhile.
+    [[nodiscard]] bool begin(const WorkItem& item, Step step);
+    [[nodiscard]] bool enter(Step step);
+    [[nodiscard]] bool enter_stat(std::shared_ptr<const Listing> names, std::size_t first,
+                                  std::size_t last);
+
+    [[nodiscard]] Outcome stopped() const;
+    void rest();
+
+    [[nodiscard]] Outcome list(WorkItem& item);
+    [[nodiscard]] Outcome list_open(const NodePtr& node, Handle directory);
+    [[nodiscard]] Outcome stat_range(WorkItem& item);
+
+    // File-system step.
+    struct Read {
+        bool more;
+        int error;
+    };
+    [[nodiscard]] Result<Handle> open(Node& node);
+    [[nodiscard]] Read read_part(Directory& directory, Listing& names);
+    [[nodiscard]] bool stat_names(Directory& directory, const Listing& names, std::size_t first,
+                                  std::size_t last);
+    [[nodiscard]] bool stat_all(Directory& directory, const Listing& names, std::size_t first,
+                                std::size_t last);
+    [[nodiscard]] bool stat_unknown_types(Directory& directory, const Listing& names,
+                                          std::size_t first, std::size_t last);
+    template <class Call>
+    auto patiently(Call call) -> decltype(call());
+
+    // Commit step.
+    void commit_entries(const NodePtr& node, const Listing& names, std::size_t first,
+                        std::size_t last);
+    void commit_child(const NodePtr& node, std::string_view name, const Attributes& attributes);
+    void commit_failed_entry(const Node& node, std::string_view name, int error);
+    void fail_directory(Node& node, Operation operation, int error);
+    void finish_part(Node& node);
+    void release_hold(Node& node);
+    void release_parent(Node& node);
+    [[nodiscard]] Outcome skip_opening(const NodePtr& node, Operation operation, int error);
+    [[nodiscard]] bool not_worth_trying(const Node& node) const;
+
+    [[nodiscard]] std::size_t claim_size() const noexcept;
+    void add_error(const Node& node, std::string_view name, Operation operation, int error);
+
+    // The supervisor's, after it has given the worker up.
+    void take_over(const WorkItem& item, Step step);
+    void take_over_stat(const WorkItem& item);
+
+    Engine& engine_;
+    CallContext context_;
+
+    mutable std::mutex mutex_;
+    Step step_ = Step::idle;
+    bool given_up_ = false;
+    WorkItem current_;
+
+    // The worker's own, until it is given up; then the supervisor's.
+    std::unique_ptr<EntrySink> sink_;
+    std::vector<WorkItem> found_;
+    std::shared_ptr<Listing> names_;
+    std::vector<StatResult> stats_;
+    std::vector<std::uint32_t> selected_;
+
+    // The supervisor's.
+    std::uint64_t seen_beats_ = ~std::uint64_t{0};  // never seen
+    Clock::time_point seen_at_{};
+
+    ThreadClock clock_;
+    std::array<Count, 16> kinds_;
+    Count bytes_;
+    Count vanished_;
+    Count automount_points_;
+};
+
+}  // namespace filetree::walk

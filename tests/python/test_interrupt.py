@@ -1,0 +1,120 @@
+"""Interrupted at any moment, the command stops soon and leaves nothing half done."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import support
+
+
+@contextmanager
+def reporting(top: Path, directory: Path, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A report under way in ``directory``; killed if the test forgets it."""
+    with subprocess.Popen(
+        [*support.PWALK, "report", str(top), *flags],
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=support.wide_environment(),
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def is_writing_in(
+    child: subprocess.Popen[bytes], directory: Path, already_there: int
+) -> bool:
+    """Has the child something in ``directory``, named or not yet?"""
+    assert child.poll() is None, "the report was over before it could be interrupted"
+    if len(support.names_in(directory)) > already_there:
+        return True
+    opened = Path(f"/proc/{child.pid}/fd")
+    try:
+        targets = [str(link.readlink()) for link in opened.iterdir()]
+    except OSError:
+        return False
+    return any(target.startswith(f"{directory}/") for target in targets)
+
+
+def wait_until_writing(child: subprocess.Popen[bytes], directory: Path) -> None:
+    before = len(support.names_in(directory))
+    support.wait_until(
+        lambda: is_writing_in(child, directory, before), "the report to begin writing"
+    )
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    place = tmp_path / "output"
+    place.mkdir()
+    return place
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_ctrl_c_exits_130_and_leaves_no_file(bulk: Path, output: Path, form: str) -> None:
+    with reporting(bulk, output, "--format", form, "--output", "out") as child:
+        wait_until_writing(child, output)
+        child.send_signal(signal.SIGINT)
+        _, told = child.communicate(timeout=support.LIVENESS)
+    assert child.returncode == 130
+    assert b"Traceback" not in told
+    assert support.names_in(output) == []
+
+
+def test_ctrl_c_keeps_the_previous_report(bulk: Path, output: Path) -> None:
+    (output / "out").write_bytes(b"previous")
+    with reporting(bulk, output, "--format", "csv", "--output", "out") as child:
+        wait_until_writing(child, output)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=support.LIVENESS)
+    assert child.returncode == 130
+    assert support.names_in(output) == ["out"]
+    assert (output / "out").read_bytes() == b"previous"
+
+
+def test_ctrl_c_ends_a_stream_that_nobody_reads(flat: Path, output: Path) -> None:
+    with reporting(flat, output, "--format", "csv", "--output", "-") as child:
+        assert child.stdout is not None
+        assert child.stdout.readline().startswith(b"inode,")
+        child.send_signal(signal.SIGINT)
+        _, told = child.communicate(timeout=support.LIVENESS)
+    assert child.returncode == 130
+    assert b"Traceback" not in told
+    assert support.names_in(output) == []
+
+
+def test_a_killed_report_has_no_file_under_its_final_name(bulk: Path, output: Path) -> None:
+    with reporting(bulk, output, "--output", "out.parquet") as child:
+        wait_until_writing(child, output)
+        child.kill()
+        child.communicate(timeout=support.LIVENESS)
+    assert "out.parquet" not in support.names_in(output)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_file_is_complete_from_the_moment_it_is_there(
+    flat: Path, output: Path, form: str
+) -> None:
+    target = output / "out"
+    with reporting(flat, output, "--format", form, "--output", "out") as child:
+        support.wait_until(
+            lambda: target.exists() or child.poll() not in (None, 0),
+            "the report to appear",
+            support.LIVENESS,
+        )
+        early = target.read_bytes()
+        child.communicate(timeout=support.LIVENESS)
+    assert child.returncode == 0
+    assert early == target.read_bytes()
+    if form == "parquet":
+        assert pq.read_metadata(target).num_rows == 100_001
+    else:
+        assert early.count(b"\n") == 100_002
