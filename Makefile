@@ -48,6 +48,7 @@ $(VENV)/.test-tools: $(VENV)/.installed pyproject.toml
 	@touch $@
 
 try: setup
+	$(BIN)/pip install -q 'duckdb>=1.0'
 	$(BIN)/pwalk report $(DIR) --output scan.parquet || [ $$? -eq 1 ]
 	$(BIN)/python examples/first_look.py scan.parquet
 
@@ -80,7 +81,9 @@ lint: $(VENV)/.test-tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy tests/python bench
+	$(BIN)/mypy tests/python
+	$(BIN)/mypy bench
+	$(BIN)/mypy examples
 
 format:
 	clang-format -i $(CPP)

@@ -1,5 +1,6 @@
 // Our engine and encoders into a sink that discards everything, inside one process: what `floor`
-// is compared with. Prints `entries directories bytes seconds threads_peak`; the top is not counted.
+// is compared with. Prints `entries directories bytes seconds threads_peak`; the top is not
+// counted.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -89,8 +90,7 @@ int main(int count, char** words) {
     try {
         const bool text = arguments.csv || arguments.paths;
         const WalkProgress end = text ? to_text(arguments) : to_batches(arguments);
-        std::printf("%llu %llu %llu %.6f %u\n",
-                    static_cast<unsigned long long>(end.entries() - 1),
+        std::printf("%llu %llu %llu %.6f %u\n", static_cast<unsigned long long>(end.entries() - 1),
                     static_cast<unsigned long long>(end.directories - 1),
                     static_cast<unsigned long long>(end.bytes),
                     std::chrono::duration<double>(end.elapsed).count(), end.threads_peak);

@@ -6,9 +6,9 @@
 // can be tested on a computed tree (synthetic_fs.hpp) and on a failing one (faulty_fs.hpp). Calls
 // cross the seam in batches, which makes the virtual calls free.
 //
-// Threads: a FileSystem may be used by any number of threads. A Directory may be asked for stat() and
-// open() by any number of threads at once, but read() has one caller at a time, because it moves the
-// listing's position.
+// Threads: a FileSystem may be used by any number of threads. A Directory may be asked for stat()
+// and open() by any number of threads at once, but read() has one caller at a time, because it
+// moves the listing's position.
 
 #include <atomic>
 #include <cstddef>

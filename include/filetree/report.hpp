@@ -101,8 +101,8 @@ class FileReport final : public Report {
    public:
     // `fd` stays the caller's, and must stay open as long as this object lives; `name` is what
     // errors call it.
-    FileReport(std::shared_ptr<FileSystem> fs, const std::string& top,
-               const ReportOptions& options, const TextOptions& text, int fd, std::string name);
+    FileReport(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options,
+               const TextOptions& text, int fd, std::string name);
     ~FileReport() override;
 
     void close() noexcept override;

@@ -32,10 +32,10 @@ struct WalkOptions {
     // False: names and types only, with no stat where the listing tells the type.
     bool attributes = true;
 
-    bool ignore_snapshots = true;         // leave out directories named ".snapshot"
-    bool one_file_system = false;         // leave out entries of other mounts than the top's
-    unsigned max_depth = 0;               // levels of directories below the top; 0: no limit
-    std::vector<std::string> exclude;     // paths, matched whole, component by component
+    bool ignore_snapshots = true;      // leave out directories named ".snapshot"
+    bool one_file_system = false;      // leave out entries of other mounts than the top's
+    unsigned max_depth = 0;            // levels of directories below the top; 0: no limit
+    std::vector<std::string> exclude;  // paths, matched whole, component by component
 };
 
 // The default of max_threads. At least 1.

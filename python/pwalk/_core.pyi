@@ -1,3 +1,4 @@
+import builtins
 import enum
 from typing import Literal
 
@@ -34,7 +35,7 @@ class TextOptions:
     def __init__(
         self,
         *,
-        format: TextFormat,
+        format: TextFormat,  # noqa: A002
         compression: Compression = ...,
         header: bool = True,
         directories: bool = True,
@@ -70,7 +71,7 @@ class WalkProgress:
     @property
     def elapsed(self) -> float: ...
     @property
-    def path(self) -> bytes: ...
+    def path(self) -> builtins.bytes: ...
 
 class Report:
     def wait_started(self, timeout: float) -> int | None: ...

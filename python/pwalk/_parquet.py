@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import io
+import os
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
 import pyarrow
@@ -34,8 +37,41 @@ _LARGEST_ROW_GROUP = 1_048_576
 COMPRESSIONS = ("zstd", "gzip", "none")
 
 
+class _Descriptor(io.RawIOBase):
+    """Writes to a descriptor that is somebody else's, whole or not at all.
+
+    Not a buffered file: that would write what is left in it when it is collected, by then perhaps
+    to another file that got the descriptor's number.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._written = 0
+        self._abandoned = False
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._written
+
+    def write(self, data: Any, /) -> int:
+        view = memoryview(data).cast("B")
+        # A writer that is dropped still tries to end its file.
+        rest = view[len(view) :] if self._abandoned else view
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+        self._written += len(view)
+        return len(view)
+
+    def abandon(self) -> None:
+        """Swallow whatever is still to be written."""
+        self._abandoned = True
+
+
 class ParquetFile:
-    """Record batches on their way into a Parquet file.
+    """Record batches on their way into a Parquet file. A context manager: on an exception, nothing
+    more is written.
 
     :param fd: a descriptor open for writing, which stays the caller's
     :param compression: one of :data:`COMPRESSIONS`
@@ -45,8 +81,7 @@ class ParquetFile:
     def __init__(self, fd: int, compression: str) -> None:
         """Begin the file."""
         self._schema = pyarrow.schema(_Schema())
-        # Buffered: a bare descriptor may write less than it is given, and pyarrow does not look.
-        self._file = open(fd, "wb", buffering=1 << 20, closefd=False)  # noqa: SIM115, PTH123
+        self._file = _Descriptor(fd)
         self._writer = pyarrow.parquet.ParquetWriter(
             self._file,
             self._schema,
@@ -74,7 +109,19 @@ class ParquetFile:
             self._write_row_group()
         self._writer.add_key_value_metadata(dict(metadata))
         self._writer.close()
-        self._file.close()
+
+    def __enter__(self) -> ParquetFile:
+        """Return the file itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the descriptor alone from now on."""
+        self._file.abandon()
 
     def _write_row_group(self) -> None:
         table = pyarrow.Table.from_batches(self._waiting, self._schema)

@@ -303,13 +303,13 @@ def _write_parquet(
         await_start(core, top)
         from pwalk._parquet import ParquetFile  # pyarrow takes a while: the scan runs meanwhile
 
-        parquet = ParquetFile(file.fd, target.compression)
-        while (batch := core.next(POLL_INTERVAL)) is not False:
-            if batch is not None:
-                parquet.add(batch)
-            ticker.tick(core)
-        ticker.finish(core)
-        parquet.finish(_metadata(core, top, started, options, target))
+        with ParquetFile(file.fd, target.compression) as parquet:
+            while (batch := core.next(POLL_INTERVAL)) is not False:
+                if batch is not None:
+                    parquet.add(batch)
+                ticker.tick(core)
+            ticker.finish(core)
+            parquet.finish(_metadata(core, top, started, options, target))
     except OSError as error:
         if error.errno is not None and error.filename is None:  # the file's, not the tree's
             raise OSError(error.errno, os.strerror(error.errno), target.path) from None

@@ -86,7 +86,9 @@ class FaultyDirectory final : public Directory {
     StatResult attributes(CallContext& context) override { return inner_->attributes(context); }
 
    private:
-    std::string child(std::string_view name) const { return path_ + '/' + std::string(name); }
+    [[nodiscard]] std::string child(std::string_view name) const {
+        return path_ + '/' + std::string(name);
+    }
 
     std::shared_ptr<FaultyFileSystem::State> state_;
     std::shared_ptr<Directory> inner_;

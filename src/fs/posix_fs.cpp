@@ -41,8 +41,7 @@ std::size_t budget_left_by_rlimit() {
 
 // What one PosixFileSystem has learned about the kernel; shared by its directories.
 struct Abilities {
-    explicit Abilities(const PosixOptions& options)
-        : dont_sync(options.cached_attributes) {}
+    explicit Abilities(const PosixOptions& options) : dont_sync(options.cached_attributes) {}
 
     std::atomic<bool> noatime{true};  // until the kernel says EPERM
     std::atomic<bool> statx{true};    // until the kernel says ENOSYS, or seccomp EPERM
@@ -162,8 +161,8 @@ class PosixDirectory final : public Directory {
         : fd_(std::move(fd)), abilities_(std::move(abilities)) {}
 
     Result<bool> read(Listing& out, CallContext& context) override {
-        const long bytes = ::syscall(SYS_getdents64, fd_.get(), context.scratch(),
-                                     CallContext::scratch_size);
+        const long bytes =
+            ::syscall(SYS_getdents64, fd_.get(), context.scratch(), CallContext::scratch_size);
         const int error = errno;
         context.beat();
         if (bytes < 0) return Result<bool>::failure(error);
@@ -176,8 +175,8 @@ class PosixDirectory final : public Directory {
         for (std::size_t i = first; i < last; ++i, ++out) {
             if (context.stop_requested()) return i - first;
             context.at(i);
-            out->error = stat_one(*abilities_, fd_.get(), names.c_str(i), AT_SYMLINK_NOFOLLOW,
-                                  mask, out->attributes);
+            out->error = stat_one(*abilities_, fd_.get(), names.c_str(i), AT_SYMLINK_NOFOLLOW, mask,
+                                  out->attributes);
             context.beat();
         }
         return last - first;
@@ -192,8 +191,8 @@ class PosixDirectory final : public Directory {
 
     StatResult attributes(CallContext& context) override {
         StatResult result;
-        result.error = stat_one(*abilities_, fd_.get(), "", AT_EMPTY_PATH, StatMask::all,
-                                result.attributes);
+        result.error =
+            stat_one(*abilities_, fd_.get(), "", AT_EMPTY_PATH, StatMask::all, result.attributes);
         context.beat();
         return result;
     }
@@ -218,7 +217,7 @@ class PosixFileSystem final : public FileSystem {
         return {std::make_shared<PosixDirectory>(std::move(opened.value), abilities_), 0};
     }
 
-    std::size_t descriptor_budget() const override { return budget_; }
+    [[nodiscard]] std::size_t descriptor_budget() const override { return budget_; }
 
    private:
     std::shared_ptr<Abilities> abilities_;

@@ -62,6 +62,7 @@ bool parse(std::string_view name, Entry& out) noexcept {
         name.remove_suffix(suffix.size());
     }
     name.remove_prefix(1);
+    if (name.size() > 1 && name.starts_with('0')) return false;  // each entry has one name
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), out.index);
     return error == std::errc{} && end == name.data() + name.size();
 }
@@ -102,8 +103,8 @@ class SyntheticDirectory final : public Directory {
             out->error = find(names.name(i), entry) ? 0 : ENOENT;
             if (out->error != 0) continue;
             const std::uint64_t inode = child_inode(inode_, entry.directory, entry.index);
-            out->attributes = entry.directory ? directory_attributes(inode)
-                                              : file_attributes(inode, entry.index);
+            out->attributes =
+                entry.directory ? directory_attributes(inode) : file_attributes(inode, entry.index);
         }
         context.beat();
         return last - first;
@@ -126,10 +127,10 @@ class SyntheticDirectory final : public Directory {
     }
 
    private:
-    std::uint32_t subdirectories() const noexcept {
+    [[nodiscard]] std::uint32_t subdirectories() const noexcept {
         return level_ < tree_.depth ? tree_.directories : 0;
     }
-    bool find(std::string_view name, Entry& out) const noexcept {
+    [[nodiscard]] bool find(std::string_view name, Entry& out) const noexcept {
         return parse(name, out) && out.index < (out.directory ? subdirectories() : tree_.files);
     }
 
@@ -148,7 +149,7 @@ class SyntheticFileSystem final : public FileSystem {
         context.beat();
         return {std::make_shared<SyntheticDirectory>(tree_, 0, 1), 0};
     }
-    std::size_t descriptor_budget() const override {
+    [[nodiscard]] std::size_t descriptor_budget() const override {
         return std::numeric_limits<std::size_t>::max() / 2;
     }
 

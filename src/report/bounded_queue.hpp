@@ -78,7 +78,7 @@ class BoundedQueue {
         return Pop::piece;
     }
 
-    bool has_room(std::size_t bytes) const {
+    [[nodiscard]] bool has_room(std::size_t bytes) const {
         return closed_ || bytes_ == 0 || bytes_ + bytes <= limit_;
     }
 

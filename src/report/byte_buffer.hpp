@@ -17,9 +17,7 @@ class ByteBuffer {
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] char* end() noexcept { return data_.get() + size_; }
     void clear() noexcept { size_ = 0; }
-    void set_end(const char* end) noexcept {
-        size_ = static_cast<std::size_t>(end - data_.get());
-    }
+    void set_end(const char* end) noexcept { size_ = static_cast<std::size_t>(end - data_.get()); }
 
     // Makes room for `more` bytes behind the end.
     void ensure(std::size_t more) {

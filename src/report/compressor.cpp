@@ -44,8 +44,7 @@ class ZstdCompressor final : public Compressor {
             const std::size_t remaining =
                 check(ZSTD_compressStream2(stream_.get(), &output, &input, directive));
             out.set_end(out.end() + output.pos);
-            const bool done =
-                directive == ZSTD_e_end ? remaining == 0 : input.pos == input.size;
+            const bool done = directive == ZSTD_e_end ? remaining == 0 : input.pos == input.size;
             if (done) return;
         }
     }

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <pthread.h>
-#include <time.h>
 
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <utility>
 

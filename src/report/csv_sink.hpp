@@ -22,8 +22,8 @@ class CsvSink final : public TextSink {
    private:
     // Sets `place_` to what follows the inode in a row, up to where the name begins.
     void set_place(std::uint64_t parent_inode, std::int32_t depth, std::string_view path);
-    void append_row(const Attributes& attributes, std::string_view name,
-                    std::string_view extension, std::int64_t file_count, std::int64_t dir_sum);
+    void append_row(const Attributes& attributes, std::string_view name, std::string_view extension,
+                    std::int64_t file_count, std::int64_t dir_sum);
     void note_bad_path(std::string_view directory, std::string_view name);
 
     std::shared_ptr<Report::Shared> shared_;

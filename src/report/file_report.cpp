@@ -122,7 +122,8 @@ struct FileReport::Writer {
 };
 
 FileReport::FileReport(std::shared_ptr<FileSystem> fs, const std::string& top,
-                       const ReportOptions& options, const TextOptions& text, int fd, std::string name)
+                       const ReportOptions& options, const TextOptions& text, int fd,
+                       std::string name)
     : writer_(std::make_unique<Writer>(options.buffer_threshold, shared_->gauge, text, fd,
                                        std::move(name))) {
     WalkOptions walk = options.walk;
@@ -134,7 +135,7 @@ FileReport::FileReport(std::shared_ptr<FileSystem> fs, const std::string& top,
     walk_->on_finished([queue = writer_->queue] { queue->finish(); });
 }
 
-FileReport::~FileReport() { close(); }
+FileReport::~FileReport() { FileReport::close(); }
 
 void FileReport::close() noexcept {
     writer_->queue->close();
@@ -146,6 +147,7 @@ bool FileReport::wait(std::chrono::nanoseconds timeout) {
     if (!writer_->changed.wait_for(lock, timeout, [this] { return writer_->done; })) return false;
     if (writer_->failure) std::rethrow_exception(writer_->failure);
     rethrow_failure();
+    if (walk_->cancelled()) throw SystemError(ECANCELED, walk_->top());
     return true;
 }
 

@@ -4,10 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <climits>
-#include <cstdlib>
-#include <memory>
 #include <random>
 
 #include "filetree/error.hpp"
@@ -17,17 +16,24 @@ namespace {
 
 constexpr mode_t new_file_mode = 0666;  // less the umask
 constexpr int most_tries = 100;
-
-std::string resolved(const std::string& path) {
-    const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
-                                                           &std::free);
-    return real ? std::string(real.get()) : path;
-}
+constexpr int most_links = 40;  // as the kernel follows
 
 std::string directory_of(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     if (slash == std::string::npos) return ".";
     return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Where a path leads, also when what it leads to is still missing.
+std::string resolved(std::string path) {
+    for (int links = 0; links < most_links; ++links) {
+        std::array<char, PATH_MAX> target{};
+        const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
+        if (length <= 0) return path;
+        const std::string to(target.data(), static_cast<std::size_t>(length));
+        path = to.starts_with('/') ? to : directory_of(path) + "/" + to;
+    }
+    return path;
 }
 
 std::string temporary_name(const std::string& target) {
@@ -43,6 +49,7 @@ std::string temporary_name(const std::string& target) {
 
 OutputFile::OutputFile(const std::string& path)
     : path_(path), target_(resolved(path)), directory_(directory_of(target_)) {
+    if (path.empty()) fail(ENOENT);
     struct stat existing {};
     if (::stat(path.c_str(), &existing) == 0) {
         if (S_ISDIR(existing.st_mode)) fail(EISDIR);

@@ -19,24 +19,15 @@ constexpr std::size_t typical_path = 96;
 }  // namespace
 
 const std::array<ColumnType, column_count> column_types{{
-    {"inode", "l", false, 8, false},
-    {"parent_inode", "l", false, 8, false},
-    {"depth", "i", false, 4, false},
-    {"filename", "u", false, 4, true},
-    {"extension", "u", true, 4, true},
-    {"uid", "i", false, 4, false},
-    {"gid", "i", false, 4, false},
-    {"size", "l", false, 8, false},
-    {"st_dev", "l", false, 8, false},
-    {"st_blocks", "l", false, 8, false},
-    {"st_nlink", "i", false, 4, false},
-    {"st_mode", "i", false, 4, false},
-    {"atime", "tsu:UTC", false, 8, false},
-    {"mtime", "tsu:UTC", false, 8, false},
-    {"ctime", "tsu:UTC", false, 8, false},
-    {"file_count", "l", true, 8, false},
-    {"dir_sum", "l", true, 8, false},
-    {"is_hardlink", "b", false, 0, false},
+    {"inode", "l", false, 8, false},       {"parent_inode", "l", false, 8, false},
+    {"depth", "i", false, 4, false},       {"filename", "u", false, 4, true},
+    {"extension", "u", true, 4, true},     {"uid", "i", false, 4, false},
+    {"gid", "i", false, 4, false},         {"size", "l", false, 8, false},
+    {"st_dev", "l", false, 8, false},      {"st_blocks", "l", false, 8, false},
+    {"st_nlink", "i", false, 4, false},    {"st_mode", "i", false, 4, false},
+    {"atime", "tsu:UTC", false, 8, false}, {"mtime", "tsu:UTC", false, 8, false},
+    {"ctime", "tsu:UTC", false, 8, false}, {"file_count", "l", true, 8, false},
+    {"dir_sum", "l", true, 8, false},      {"is_hardlink", "b", false, 0, false},
     {"filename_raw", "z", true, 4, true},
 }};
 

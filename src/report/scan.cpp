@@ -24,7 +24,7 @@ Scan::Scan(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportO
     walk_->on_finished([queue = stream_->queue] { queue->finish(); });
 }
 
-Scan::~Scan() { close(); }
+Scan::~Scan() { Scan::close(); }
 
 void Scan::close() noexcept {
     stream_->queue->close();

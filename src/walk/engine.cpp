@@ -44,8 +44,8 @@ Engine::Engine(std::shared_ptr<FileSystem> fs_, std::string top_, WalkOptions op
       selection(options, top),
       handles(fs, kept_directories),
       stack(cores) {
-    stack.add({NodePtr(new Node({}, top, {}, selection.excluded())), nullptr, nullptr, 0, 0,
-               nullptr});
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): NodePtr frees it, by its count
+    stack.add({.node = NodePtr(new Node({}, top, {}, selection.excluded()))});
 }
 
 void Engine::fail(std::exception_ptr exception) noexcept {

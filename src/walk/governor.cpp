@@ -14,7 +14,7 @@ constexpr milliseconds steady_window{25};
 constexpr milliseconds first_hold{100};
 constexpr milliseconds longest_hold{3200};
 
-constexpr double busy = 0.85;      // of the budget: more threads could not run
+constexpr double busy = 0.85;       // of the budget: more threads could not run
 constexpr double saturated = 0.95;  // of the budget: fewer threads would do
 constexpr double nearly_idle = 0.25;
 constexpr double worthwhile = 1.10;  // the gain in rate that justifies a growth
@@ -67,9 +67,8 @@ void Governor::decide(const Window& window, Nanoseconds now) {
 
 void Governor::judge(const Window& window) {
     const Trial trial = std::exchange(trial_, Trial::none);
-    const bool failed =
-        (trial == Trial::growth && window.rate < worthwhile * rate_before_) ||
-        (trial == Trial::retreat && window.rate < harmful * rate_before_);
+    const bool failed = (trial == Trial::growth && window.rate < worthwhile * rate_before_) ||
+                        (trial == Trial::retreat && window.rate < harmful * rate_before_);
     if (failed) {
         limit_ = limit_before_;
         hold_until_ = last_.wall + hold_for_;

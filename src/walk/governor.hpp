@@ -24,8 +24,8 @@ class Governor {
         // Time on a core, or waiting for one that others occupy, of the workers and of whoever
         // consumes what they make.
         Nanoseconds cpu{0};
-        std::uint64_t calls = 0;  // completed
-        bool starved = false;     // no work was waiting
+        std::uint64_t calls = 0;    // completed
+        bool starved = false;       // no work was waiting
         bool backpressure = false;  // the consumer was the limit
     };
 

@@ -37,8 +37,8 @@ Result<HandleCache::Handle> HandleCache::reopen(Node& node, CallContext& context
     if (now.error != 0) return Result<Handle>::failure(now.error);
     const Attributes& expected = node.attributes();
     const bool known = expected.inode != 0;
-    if (known && (now.attributes.inode != expected.inode ||
-                  now.attributes.device != expected.device)) {
+    if (known &&
+        (now.attributes.inode != expected.inode || now.attributes.device != expected.device)) {
         return Result<Handle>::failure(ENOENT);
     }
     return {std::move(handle), 0};

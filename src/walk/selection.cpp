@@ -57,8 +57,8 @@ Selection::Selection(const WalkOptions& options, const std::string& top)
     for (const std::string& path : options.exclude) {
         if (path.empty()) throw std::invalid_argument("exclude: a path is empty");
         std::vector<std::string> components = absolute_components(path);
-        const auto [in_top, in_path] = std::mismatch(above.begin(), above.end(),
-                                                     components.begin(), components.end());
+        const auto [in_top, in_path] =
+            std::mismatch(above.begin(), above.end(), components.begin(), components.end());
         if (in_top != above.end()) continue;  // outside the tree, or above the top
         if (in_path == components.end()) {
             throw std::invalid_argument("exclude: '" + path + "' is the top itself");

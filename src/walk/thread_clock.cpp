@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
 #include <cstdint>
-#include <cstdio>
+#include <ctime>
+#include <string>
 
 namespace filetree::walk {
 
@@ -25,12 +25,12 @@ nanoseconds ThreadClock::cpu_time() const noexcept {
     return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
 }
 
-nanoseconds ThreadClock::wait_time() const noexcept {
+nanoseconds ThreadClock::wait_time() const {
     if (!attached_.load()) return nanoseconds(0);
-    std::array<char, 64> text{};
-    std::snprintf(text.data(), text.size(), "/proc/self/task/%d/schedstat", thread_);
-    const int fd = ::open(text.data(), O_RDONLY | O_CLOEXEC);
+    const std::string path = "/proc/self/task/" + std::to_string(thread_) + "/schedstat";
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return nanoseconds(0);
+    std::array<char, 64> text{};
     const ssize_t length = ::read(fd, text.data(), text.size());
     ::close(fd);
     if (length <= 0) return nanoseconds(0);

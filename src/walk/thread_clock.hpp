@@ -18,7 +18,7 @@ class ThreadClock {
     [[nodiscard]] std::chrono::nanoseconds cpu_time() const noexcept;
     // Time it waited for a core while it could have run: other processes had them all. 0 where the
     // kernel does not tell (Linux: /proc/PID/task/TID/schedstat).
-    [[nodiscard]] std::chrono::nanoseconds wait_time() const noexcept;
+    [[nodiscard]] std::chrono::nanoseconds wait_time() const;
 
    private:
     std::atomic<bool> attached_{false};

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <numeric>
 #include <stdexcept>
 #include <system_error>
@@ -18,12 +19,12 @@
 
 namespace filetree {
 
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
 using walk::Clock;
 using walk::Engine;
 using walk::Governor;
 using walk::Worker;
-using std::chrono::milliseconds;
-using std::chrono::nanoseconds;
 
 namespace {
 
@@ -40,6 +41,7 @@ constexpr std::size_t most_asked_for_wait_time = 32;
 // Descriptors a working thread may hold beside those that are kept: its directory, and two more
 // while it reopens a chain of ancestors.
 constexpr std::size_t descriptors_per_worker = 3;
+constexpr std::size_t least_kept = 2;
 
 void check(const WalkOptions& options) {
     if (options.max_inflight > largest_max_inflight) {
@@ -52,8 +54,7 @@ void check(const WalkOptions& options) {
 
 // Threads that a descriptor budget feeds, with half of it left for directories kept open.
 unsigned ceiling_for(const WalkOptions& options, std::size_t budget) {
-    const unsigned wanted =
-        options.max_inflight != 0 ? options.max_inflight : default_max_inflight;
+    const unsigned wanted = options.max_inflight != 0 ? options.max_inflight : default_max_inflight;
     const std::size_t fed = std::max<std::size_t>(1, budget / 2 / descriptors_per_worker);
     return static_cast<unsigned>(std::min<std::size_t>(wanted, fed));
 }
@@ -239,16 +240,15 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
     }
 
     nanoseconds watch_interval() const {
-        const nanoseconds timeout =
-            engine_.stopping ? cancel_grace : engine_.options.stall_timeout;
+        const nanoseconds timeout = engine_.stopping ? cancel_grace : engine_.options.stall_timeout;
         return std::min(longest_watch_interval, timeout / 8);
     }
 
     // Gives up the workers that hang, and starts others in their place.
     void watch(std::unique_lock<std::mutex>& lock, Clock::time_point now) {
-        const nanoseconds timeout =
-            engine_.stopping ? std::min(cancel_grace, engine_.options.stall_timeout)
-                             : engine_.options.stall_timeout;
+        const nanoseconds timeout = engine_.stopping
+                                        ? std::min(cancel_grace, engine_.options.stall_timeout)
+                                        : engine_.options.stall_timeout;
         // Taking over may wait for a consumer, and workers never leave the list.
         std::vector<Worker*> workers;
         for (const auto& worker : workers_) workers.push_back(worker.get());
@@ -291,7 +291,8 @@ Walk::Walk(std::shared_ptr<FileSystem> fs, std::string top, const WalkOptions& o
     const unsigned cores = options.max_threads != 0 ? options.max_threads : available_cores();
     const std::size_t budget = fs->descriptor_budget();
     const unsigned ceiling = ceiling_for(options, budget);
-    const std::size_t kept = std::max<std::size_t>(2, budget - ceiling * descriptors_per_worker);
+    const std::size_t working = ceiling * descriptors_per_worker;
+    const std::size_t kept = budget > working + least_kept ? budget - working : least_kept;
     state_ = std::make_shared<State>(std::move(fs), std::move(top), options, std::move(make_sink),
                                      std::move(gauge), cores, ceiling, kept);
     state_->start();
@@ -300,7 +301,7 @@ Walk::Walk(std::shared_ptr<FileSystem> fs, std::string top, const WalkOptions& o
 Walk::~Walk() {
     close();
     // Left as the fork left it, locks and all.
-    if (!state_->in_own_process()) new std::shared_ptr<State>(std::move(state_));
+    if (!state_->in_own_process()) new (std::nothrow) std::shared_ptr<State>(std::move(state_));
 }
 
 void Walk::close() noexcept {
@@ -309,9 +310,7 @@ void Walk::close() noexcept {
 
 std::optional<int> Walk::wait_started(nanoseconds timeout) { return state_->wait_started(timeout); }
 bool Walk::wait_finished(nanoseconds timeout) { return state_->wait_finished(timeout); }
-void Walk::on_finished(std::function<void()> callback) {
-    state_->on_finished(std::move(callback));
-}
+void Walk::on_finished(std::function<void()> callback) { state_->on_finished(std::move(callback)); }
 
 void Walk::cancel() noexcept {
     state_->engine().stop();

@@ -14,8 +14,8 @@ class Worker;
 // A piece of work: list a directory (or go on listing it), or stat a range of its names.
 struct WorkItem {
     NodePtr node;
-    std::shared_ptr<Directory> stream;     // a listing half-read; null: not yet opened
-    std::shared_ptr<const Listing> names;  // null: list
+    std::shared_ptr<Directory> stream = nullptr;     // a listing half-read; null: not yet opened
+    std::shared_ptr<const Listing> names = nullptr;  // null: list
     std::size_t first = 0;
     std::size_t last = 0;
     const Worker* owner = nullptr;  // of a range: who listed it, and goes on with it first

@@ -77,8 +77,7 @@ bool Worker::enter(Step step) {
     return true;
 }
 
-bool Worker::enter_stat(std::shared_ptr<const Listing> names, std::size_t first,
-                        std::size_t last) {
+bool Worker::enter_stat(std::shared_ptr<const Listing> names, std::size_t first, std::size_t last) {
     context_.at(first);
     const std::lock_guard lock(mutex_);
     if (given_up_) return false;
@@ -90,9 +89,7 @@ bool Worker::enter_stat(std::shared_ptr<const Listing> names, std::size_t first,
 }
 
 // The calls were cut short because the walk stops: nothing is committed.
-Worker::Outcome Worker::stopped() const {
-    return given_up() ? Outcome::abandoned : Outcome::done;
-}
+Worker::Outcome Worker::stopped() const { return given_up() ? Outcome::abandoned : Outcome::done; }
 
 // ---- Work -------------------------------------------------------------------------------------
 
@@ -136,17 +133,21 @@ Worker::Outcome Worker::list_open(const NodePtr& node, Handle directory) {
     }
     if (!enter(Step::commit)) return Outcome::abandoned;
 
-    if (read.error != 0) fail_directory(*node, Operation::read, read.error);
+    if (means_directory_vanished(read.error)) {
+        vanish(*node);
+    } else if (read.error != 0) {
+        fail_directory(*node, Operation::read, read.error);
+    }
     if (read.more) {
         node->parts.fetch_add(1, std::memory_order_relaxed);
-        found_.push_back({node, directory, nullptr, 0, 0, nullptr});
+        found_.push_back({.node = node, .stream = directory});
     }
     if (at_once) {
         commit_entries(node, names, 0, names.size());
     } else if (!names.empty()) {
         node->parts.fetch_add(1, std::memory_order_relaxed);
         const std::size_t count = names.size();
-        found_.push_back({node, nullptr, std::move(names_), 0, count, this});
+        found_.push_back({.node = node, .names = std::move(names_), .last = count, .owner = this});
     }
     // Children, ranges and the rest of the listing will want it open.
     if (node->parts.load(std::memory_order_relaxed) > 1 ||
@@ -227,27 +228,24 @@ bool Worker::stat_names(Directory& directory, const Listing& names, std::size_t 
                         std::size_t last) {
     if (stats_.size() < last - first) stats_.resize(std::max(last - first, largest_claim));
     const auto begun = Clock::now();
-    const bool all = engine_.options.attributes ? stat_all(directory, names, first, last)
+    const bool all = engine_.options.attributes ? stat_range_of(directory, names, first, last,
+                                                                StatMask::all, stats_.data())
                                                 : stat_unknown_types(directory, names, first, last);
-    const auto each = static_cast<std::uint64_t>((Clock::now() - begun).count()) / (last - first);
+    const auto spent = static_cast<std::uint64_t>((Clock::now() - begun).count());
+    const std::uint64_t each = spent / std::max<std::size_t>(1, last - first);
     // A moving average; a lost update of another worker does no harm.
     const std::uint64_t before = engine_.stat_cost.load(std::memory_order_relaxed);
     engine_.stat_cost.store((3 * before + each) / 4, std::memory_order_relaxed);
     return all;
 }
 
-bool Worker::stat_all(Directory& directory, const Listing& names, std::size_t first,
-                      std::size_t last) {
-    if (directory.stat(names, first, last, StatMask::all, stats_.data(), context_) <
-        last - first) {
-        return false;
-    }
-    for (std::size_t i = first; i < last; ++i) {
-        StatResult& result = stats_[i - first];
-        for (int again = 0; result.error == EINTR && again < most_interruptions; ++again) {
-            if (directory.stat(names, i, i + 1, StatMask::all, &result, context_) == 0) {
-                return false;
-            }
+// As Directory::stat, but interrupted calls are made again. False when the walk stops.
+bool Worker::stat_range_of(Directory& directory, const Listing& names, std::size_t first,
+                           std::size_t last, StatMask mask, StatResult* out) {
+    if (directory.stat(names, first, last, mask, out, context_) < last - first) return false;
+    for (std::size_t i = first; i < last; ++i, ++out) {
+        for (int again = 0; out->error == EINTR && again < most_interruptions; ++again) {
+            if (directory.stat(names, i, i + 1, mask, out, context_) == 0) return false;
         }
     }
     return true;
@@ -263,7 +261,8 @@ bool Worker::stat_unknown_types(Directory& directory, const Listing& names, std:
         if (told) {
             result = {};
             result.attributes.mode = static_cast<std::uint32_t>(type) << 12U;
-        } else if (directory.stat(names, i, i + 1, StatMask::type, &result, context_) == 0) {
+            result.attributes.mount_id = engine_.top_attributes.mount_id;
+        } else if (!stat_range_of(directory, names, i, i + 1, StatMask::type, &result)) {
             return false;
         }
     }
@@ -314,8 +313,7 @@ void Worker::commit_child(const NodePtr& node, std::string_view name,
     if (!engine_.selection.enters(excluded, name, node->depth() + 1)) return;
     node->holds.fetch_add(1, std::memory_order_relaxed);
     const ExcludedNames* below = excluded != nullptr ? excluded->below(name) : nullptr;
-    found_.push_back({NodePtr(new Node(node, std::string(name), attributes, below)), nullptr,
-                      nullptr, 0, 0, nullptr});
+    found_.push_back({.node = NodePtr(new Node(node, std::string(name), attributes, below))});
 }
 
 void Worker::commit_failed_entry(const Node& node, std::string_view name, int error) {
@@ -337,14 +335,18 @@ Worker::Outcome Worker::skip_opening(const NodePtr& node, Operation operation, i
         return Outcome::done;
     }
     if (means_directory_vanished(error)) {
-        vanished_.add(1);
-        node->vanished.store(true, std::memory_order_relaxed);
+        vanish(*node);
     } else if (error != 0) {
         fail_directory(*node, operation, error);
     }
     release_parent(*node);
     finish_part(*node);
     return Outcome::done;
+}
+
+void Worker::vanish(Node& node) {
+    vanished_.add(1);
+    node.vanished.store(true, std::memory_order_relaxed);
 }
 
 void Worker::fail_directory(Node& node, Operation operation, int error) {
@@ -412,7 +414,11 @@ bool Worker::give_up_if_stalled(Clock::time_point now, nanoseconds timeout) {
         step = step_;
         item = std::move(current_);
     }
-    take_over(item, step);
+    try {
+        take_over(item, step);
+    } catch (...) {
+        engine_.fail(std::current_exception());
+    }
     return true;
 }
 
@@ -453,7 +459,8 @@ void Worker::take_over_stat(const WorkItem& item) {
         for (const auto& [first, last] : {std::pair{item.first, hung}, {hung + 1, item.last}}) {
             if (first == last) continue;
             node.parts.fetch_add(1, std::memory_order_relaxed);
-            found_.push_back({item.node, nullptr, item.names, first, last, nullptr});
+            found_.push_back(
+                {.node = item.node, .names = item.names, .first = first, .last = last});
         }
     } else {
         if (!node.unreadable.exchange(true)) add_error(node, {}, Operation::stat, ETIMEDOUT);

@@ -75,8 +75,8 @@ class Worker {
     [[nodiscard]] Read read_part(Directory& directory, Listing& names);
     [[nodiscard]] bool stat_names(Directory& directory, const Listing& names, std::size_t first,
                                   std::size_t last);
-    [[nodiscard]] bool stat_all(Directory& directory, const Listing& names, std::size_t first,
-                                std::size_t last);
+    [[nodiscard]] bool stat_range_of(Directory& directory, const Listing& names, std::size_t first,
+                                     std::size_t last, StatMask mask, StatResult* out);
     [[nodiscard]] bool stat_unknown_types(Directory& directory, const Listing& names,
                                           std::size_t first, std::size_t last);
     template <class Call>
@@ -87,6 +87,7 @@ class Worker {
                         std::size_t last);
     void commit_child(const NodePtr& node, std::string_view name, const Attributes& attributes);
     void commit_failed_entry(const Node& node, std::string_view name, int error);
+    void vanish(Node& node);
     void fail_directory(Node& node, Operation operation, int error);
     void finish_part(Node& node);
     void release_hold(Node& node);

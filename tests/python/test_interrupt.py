@@ -29,9 +29,7 @@ def reporting(top: Path, directory: Path, *flags: str) -> Iterator[subprocess.Po
             child.kill()
 
 
-def is_writing_in(
-    child: subprocess.Popen[bytes], directory: Path, already_there: int
-) -> bool:
+def is_writing_in(child: subprocess.Popen[bytes], directory: Path, already_there: int) -> bool:
     """Has the child something in ``directory``, named or not yet?"""
     assert child.poll() is None, "the report was over before it could be interrupted"
     if len(support.names_in(directory)) > already_there:

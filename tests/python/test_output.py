@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gc
+import os
 import threading
 import time
 from collections import Counter
@@ -242,3 +245,18 @@ def test_a_stream_to_a_full_device_exits_2_and_says_so(plain: Path, tmp_path: Pa
     assert code == b"2"
     assert b"No space left on device" in told
     assert b"Traceback" not in told
+
+
+def test_a_failed_report_writes_nothing_to_a_file_that_gets_its_descriptor(
+    flat: Path, tmp_path: Path
+) -> None:
+    def fail(_: pwalk.Progress) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError) as caught:
+        pwalk.report(flat, output=tmp_path / "failed", progress=fail)
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context((tmp_path / f"other{i}").open("wb")) for i in range(32)]
+        del caught
+        gc.collect()
+        assert [os.fstat(other.fileno()).st_size for other in others] == [0] * 32

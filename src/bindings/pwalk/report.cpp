@@ -67,8 +67,7 @@ void bind_report(nb::module_& module) {
         .def("close", &Report::close, nb::call_guard<nb::gil_scoped_release>())
         .def("progress", &Report::progress)
         .def("errors", &errors_of)
-        .def_prop_ro("clamped_times",
-                     [](const Report& self) { return self.notes().clamped_times; })
+        .def_prop_ro("clamped_times", [](const Report& self) { return self.notes().clamped_times; })
         .def_prop_ro("bad_paths", [](const Report& self) { return self.notes().bad_paths; })
         .def("take_bad_paths", &take_bad_paths);
 
