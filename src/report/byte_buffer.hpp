@@ -29,6 +29,7 @@ class ByteBuffer {
         size_ += bytes.size();
     }
     void append(std::string_view bytes) {
+        if (bytes.empty()) return;  // memcpy must not be given null
         ensure(bytes.size());
         append_unchecked(bytes);
     }

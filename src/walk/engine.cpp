@@ -64,6 +64,8 @@ bool Engine::set_started(int error) {
 }
 
 void Engine::stop() noexcept {
+    // First, because from then on nodes go away without having been released.
+    handles.stop();
     stopping.store(true, std::memory_order_relaxed);
     stack.stop();
 }

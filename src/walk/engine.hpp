@@ -14,8 +14,9 @@ namespace filetree::walk {
 
 using Clock = std::chrono::steady_clock;
 
-// Devices whose calls have hung. While one has hung too often, its directories are not tried: each
-// try would cost a thread for stall_timeout. A hung call that returns clears the device.
+// Devices on which calls hang and none returns. Once several have hung in a row, directories there
+// are not tried any more: each try would cost a thread for stall_timeout. Any call that returns
+// clears the device, so that a few bad directories never cost the good ones.
 class StalledDevices {
    public:
     void add(std::uint64_t device);

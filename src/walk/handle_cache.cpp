@@ -47,7 +47,7 @@ Result<HandleCache::Handle> HandleCache::reopen(Node& node, CallContext& context
 void HandleCache::keep(Node& node, Handle handle, bool streaming) {
     std::vector<Handle> closing;  // destroyed after the lock is gone
     const std::lock_guard lock(mutex_);
-    if (node.holds.load(std::memory_order_acquire) == 0) {
+    if (stopped_ || node.holds.load(std::memory_order_acquire) == 0) {
         closing.push_back(std::move(handle));
         return;
     }
@@ -78,6 +78,16 @@ void HandleCache::shed() {
     std::vector<Handle> closing;
     const std::lock_guard lock(mutex_);
     while (evictable_ > 0) closing.push_back(evict_oldest());
+}
+
+void HandleCache::stop() noexcept {
+    for (;;) {
+        Handle closing;  // destroyed after the lock is gone
+        const std::lock_guard lock(mutex_);
+        stopped_ = true;
+        if (evictable_ == 0) return;
+        closing = evict_oldest();
+    }
 }
 
 bool HandleCache::has_room_for_stream() const {

@@ -30,6 +30,8 @@ class HandleCache {
     void release(Node& node);
     // Closes everything evictable.
     void shed();
+    // Closes everything evictable, and keeps nothing from now on: nodes may go without release().
+    void stop() noexcept;
 
     // Whether another directory may be kept with its listing half-read.
     [[nodiscard]] bool has_room_for_stream() const;
@@ -51,6 +53,7 @@ class HandleCache {
     Node* oldest_ = nullptr;
     std::size_t evictable_ = 0;
     std::size_t streaming_ = 0;
+    bool stopped_ = false;
 };
 
 }  // namespace filetree::walk

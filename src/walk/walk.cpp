@@ -206,6 +206,7 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
         auto watched_at = Clock::now();
         while (!finished_) {
             changed_.wait_for(lock, governor_.next_sample_after(), [this] { return finished_; });
+            if (finished_) break;
             const auto now = Clock::now();
             if (!engine_.stopping) govern(now);
             if (now - watched_at >= watch_interval()) {
@@ -291,7 +292,7 @@ Walk::Walk(std::shared_ptr<FileSystem> fs, std::string top, const WalkOptions& o
     const unsigned cores = options.max_threads != 0 ? options.max_threads : available_cores();
     const std::size_t budget = fs->descriptor_budget();
     const unsigned ceiling = ceiling_for(options, budget);
-    const std::size_t working = ceiling * descriptors_per_worker;
+    const std::size_t working = ceiling * descriptors_per_worker + 1;  // and the top
     const std::size_t kept = budget > working + least_kept ? budget - working : least_kept;
     state_ = std::make_shared<State>(std::move(fs), std::move(top), options, std::move(make_sink),
                                      std::move(gauge), cores, ceiling, kept);

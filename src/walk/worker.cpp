@@ -42,22 +42,23 @@ void Worker::run() {
             running = true;
             const Outcome outcome = item.is_listing() ? list(item) : stat_range(item);
             if (outcome == Outcome::abandoned) {
-                // The call did return after all: what it was made on is alive again.
-                engine_.stalled_devices.clear(item.node->attributes().device);
+                note_success(*item.node);  // the call did return after all
                 return;
             }
         }
         rest();
         sink_->flush();
     } catch (...) {
+        rest();
         engine_.fail(std::current_exception());
     }
 }
 
 // Lets go of the last work: the worker lives as long as the walk, a directory must not.
 void Worker::rest() {
-    const WorkItem last = std::move(current_);
+    WorkItem last;  // destroyed after the lock is gone
     const std::lock_guard lock(mutex_);
+    last = std::move(current_);
     step_ = Step::idle;
 }
 
@@ -115,6 +116,7 @@ Worker::Outcome Worker::list(WorkItem& item) {
 Worker::Outcome Worker::list_open(const NodePtr& node, Handle directory) {
     if (!node->parent() && node->attributes().inode == 0) {
         const StatResult top = directory->attributes(context_);
+        if (!enter(Step::read)) return Outcome::abandoned;
         if (top.error != 0) return skip_opening(node, Operation::stat, top.error);
         node->set_attributes(top.attributes);
         engine_.top_attributes = top.attributes;
@@ -132,9 +134,12 @@ Worker::Outcome Worker::list_open(const NodePtr& node, Handle directory) {
         if (!stat_names(*directory, names, 0, names.size())) return stopped();
     }
     if (!enter(Step::commit)) return Outcome::abandoned;
+    note_success(*node);
 
-    if (means_directory_vanished(read.error)) {
-        vanish(*node);
+    if (means_vanished(read.error) && node->parent()) {
+        // Removed while it was open. Its row stays if some of its names have been seen.
+        vanished_.add(1);
+        node->vanished.store(names.empty() && node->file_count.load() == 0);
     } else if (read.error != 0) {
         fail_directory(*node, Operation::read, read.error);
     }
@@ -167,7 +172,9 @@ Worker::Outcome Worker::stat_range(WorkItem& item) {
     if (!directory.ok()) {
         if (!enter(Step::commit)) return Outcome::abandoned;
         node.file_count.fetch_add(item.last - item.first, std::memory_order_relaxed);
-        if (tried) {
+        if (tried && means_directory_vanished(directory.error)) {
+            vanished_.add(item.last - item.first);
+        } else if (tried) {
             fail_directory(node, Operation::open, directory.error);
         } else if (!node.unreadable.exchange(true)) {
             add_error(node, {}, Operation::stat, ETIMEDOUT);
@@ -178,6 +185,7 @@ Worker::Outcome Worker::stat_range(WorkItem& item) {
     if (!enter_stat(item.names, item.first, item.last)) return Outcome::abandoned;
     if (!stat_names(*directory.value, *item.names, item.first, item.last)) return stopped();
     if (!enter(Step::commit)) return Outcome::abandoned;
+    note_success(node);
     commit_entries(item.node, *item.names, item.first, item.last);
     finish_part(node);
     return Outcome::done;
@@ -335,18 +343,14 @@ Worker::Outcome Worker::skip_opening(const NodePtr& node, Operation operation, i
         return Outcome::done;
     }
     if (means_directory_vanished(error)) {
-        vanish(*node);
+        vanished_.add(1);
+        node->vanished.store(true);
     } else if (error != 0) {
         fail_directory(*node, operation, error);
     }
     release_parent(*node);
     finish_part(*node);
     return Outcome::done;
-}
-
-void Worker::vanish(Node& node) {
-    vanished_.add(1);
-    node.vanished.store(true, std::memory_order_relaxed);
 }
 
 void Worker::fail_directory(Node& node, Operation operation, int error) {
@@ -385,6 +389,10 @@ void Worker::add_error(const Node& node, std::string_view name, Operation operat
     node.append_path(path);
     if (!name.empty()) path.append("/").append(name);
     engine_.errors.add({std::move(path), operation, error});
+}
+
+void Worker::note_success(const Node& node) {
+    if (engine_.stalled_devices.any()) engine_.stalled_devices.clear(node.attributes().device);
 }
 
 bool Worker::not_worth_trying(const Node& node) const {

@@ -87,12 +87,13 @@ class Worker {
                         std::size_t last);
     void commit_child(const NodePtr& node, std::string_view name, const Attributes& attributes);
     void commit_failed_entry(const Node& node, std::string_view name, int error);
-    void vanish(Node& node);
     void fail_directory(Node& node, Operation operation, int error);
     void finish_part(Node& node);
     void release_hold(Node& node);
     void release_parent(Node& node);
     [[nodiscard]] Outcome skip_opening(const NodePtr& node, Operation operation, int error);
+    // A call on the node's device has returned: the device is alive.
+    void note_success(const Node& node);
     [[nodiscard]] bool not_worth_trying(const Node& node) const;
 
     [[nodiscard]] std::size_t claim_size() const noexcept;
