@@ -39,8 +39,18 @@ _CSV_SUFFIXES = (".csv", ".csv.zst", ".csv.gz")
 _PATHS_SHOWN = 3
 
 
+class _ReaderGoneError(Exception):
+    """Whoever read our output has closed it."""
+
+
 class _ReportByDefault(click.Group):
     """A group whose arguments mean ``report`` where they name no subcommand."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # click would exit with a status that means success here
+            raise _ReaderGoneError from error
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
@@ -271,8 +281,8 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         _say("pwalk: interrupted")
         sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python must not try to flush it once more.
+    except _ReaderGoneError:
+        # Python must not try to flush its output once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILURE)
     except OSError as error:

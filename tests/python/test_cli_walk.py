@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -116,3 +117,20 @@ def test_a_reader_that_goes_away_ends_it_without_a_traceback(
     assert b"Traceback" not in told
     assert b"Exception ignored" not in told
     assert support.names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("command", [["walk"], ["report", "--output", "-", "--quiet"]])
+def test_a_reader_that_leaves_early_ends_the_command_quietly(
+    flat: Path, command: list[str]
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "pwalk.cli", *command, flat],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.read(1)
+        child.stdout.close()
+        assert child.wait(support.LIVENESS) == 2
+        assert child.stderr is not None
+        assert child.stderr.read() == b""

@@ -56,11 +56,14 @@ def output(tmp_path: Path) -> Path:
     return place
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_ctrl_c_exits_130_and_leaves_no_file(bulk: Path, output: Path, form: str) -> None:
+def test_ctrl_c_and_sigterm_exit_130_and_leave_no_file(
+    bulk: Path, output: Path, form: str, number: signal.Signals
+) -> None:
     with reporting(bulk, output, "--format", form, "--output", "out") as child:
         wait_until_writing(child, output)
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         _, told = child.communicate(timeout=support.LIVENESS)
     assert child.returncode == 130
     assert b"Traceback" not in told
