@@ -153,17 +153,17 @@ def _pythons(tools: Tools) -> Iterator[Contender]:
 
     yield walk("os.walk", "peer", "names", "os")
     yield walk("os.walk + lstat", "peer", "metadata", "os", "--lstat")
-    yield walk("ours: walk()", "ours", "names", "pwalk", missing=_no_package(tools))
+    yield walk("ours: walk()", "ours", "names", "pwalk", missing=_no_package(tools, "pwalk.walk"))
 
 
-def _no_package(tools: Tools) -> str:
-    """Why our Python package cannot be called, or nothing."""
+def _no_package(tools: Tools, name: str = "pwalk.report") -> str:
+    """Why ``name`` of our Python package cannot be called, or nothing."""
     if tools.python is None:
         return "give the interpreter that has it by --python"
     probe = subprocess.run(
-        [str(tools.python), "-c", "import pwalk.cli"], capture_output=True, check=False
+        [str(tools.python), "-c", f"import pwalk.cli; {name}"], capture_output=True, check=False
     )
-    return "" if probe.returncode == 0 else "pwalk cannot be imported there"
+    return "" if probe.returncode == 0 else f"there is no {name} there"
 
 
 def _parquet_rows(tools: Tools) -> Callable[[Path], int]:
@@ -179,7 +179,11 @@ def _parquet_rows(tools: Tools) -> Callable[[Path], int]:
 def _ours(tools: Tools) -> Iterator[Contender]:
     scan = tools.programs / "scan_null"
     no_scan = "" if os.access(scan, os.X_OK) else "scan_null is not built"
-    for key, options in (("ours: scan", []), ("ours: scan, CSV encoded", ["--csv"])):
+    for key, options in (
+        ("ours: scan", []),
+        ("ours: scan, cached", ["--cached"]),
+        ("ours: scan, CSV encoded", ["--csv"]),
+    ):
         command = [str(scan), *options, TREE]
         yield Contender(key, "ours", "metadata", command, first_number, [], True, missing=no_scan)
 

@@ -72,9 +72,9 @@ def verdicts(results: Results) -> list[str]:
         _against_pwalk3("ours: Parquet", 0.55, results),
         Goal("3", "latency", "ours: scan", "floor, 64", 1.3),
         Goal("3", "latency-huge", "ours: scan", "floor, 64", 1.3),
-        # Stricter than asked: a scan takes cached attributes, so this is the floor it really has.
-        Goal("3+", "latency", "ours: scan", "floor, 64, cached", 1.3),
-        Goal("3+", "latency-huge", "ours: scan", "floor, 64, cached", 1.3),
+        # Not asked for: the same with cached_attributes, against a floor that takes them too.
+        Goal("3+", "latency", "ours: scan, cached", "floor, 64, cached", 1.3),
+        Goal("3+", "latency-huge", "ours: scan, cached", "floor, 64, cached", 1.3),
         Goal("4", "warm", "ours: walk()", "os.walk", 0.40),
         Goal("4", "latency-cached", "ours: walk()", "os.walk", 0.10),
     ]

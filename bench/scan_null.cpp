@@ -24,6 +24,7 @@ struct Arguments {
     ReportOptions options;
     bool csv = false;
     bool paths = false;
+    bool cached = false;
     std::uint64_t synthetic_files = 0;
 };
 
@@ -35,6 +36,8 @@ bool parse(int count, char** words, Arguments& out) {
             out.csv = true;
         } else if (word == "--paths") {
             out.paths = true;
+        } else if (word == "--cached") {
+            out.cached = true;
         } else if (word == "--threads" && has_value) {
             out.options.walk.max_threads = static_cast<unsigned>(std::atoi(words[++i]));
         } else if (word == "--inflight" && has_value) {
@@ -51,7 +54,9 @@ bool parse(int count, char** words, Arguments& out) {
 }
 
 std::shared_ptr<FileSystem> file_system(const Arguments& arguments) {
-    if (arguments.synthetic_files == 0) return make_posix_file_system();
+    if (arguments.synthetic_files == 0) {
+        return make_posix_file_system({.cached_attributes = arguments.cached});
+    }
     return make_synthetic_file_system(synthetic_tree_of(arguments.synthetic_files));
 }
 
@@ -83,7 +88,7 @@ int main(int count, char** words) {
     Arguments arguments;
     if (!parse(count, words, arguments)) {
         std::fprintf(stderr,
-                     "usage: scan_null [--csv | --paths] [--threads N] [--inflight N]"
+                     "usage: scan_null [--csv | --paths] [--cached] [--threads N] [--inflight N]"
                      " DIR | --synthetic FILES\n");
         return 2;
     }

@@ -59,6 +59,7 @@ _SLOW_FS = (
     "os.walk + lstat",
     "pwalk 3.0, CSV",
     "ours: scan",
+    "ours: scan, cached",
     "ours: Parquet",
 )
 _AT_64 = ("floor, 64", "floor, names, 64")
