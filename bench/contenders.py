@@ -187,7 +187,7 @@ def _ours(tools: Tools) -> Iterator[Contender]:
         command = [str(scan), *options, TREE]
         yield Contender(key, "ours", "metadata", command, first_number, [], True, missing=no_scan)
 
-    # Standard output and not --output=/dev/null: a report is renamed into place when complete.
+    # To standard output, as the others write.
     report = [str(tools.python), "-m", "pwalk.cli", "report"]
     csv = [*report, "--format=csv", "--output=-", TREE]
     parquet = [*report, "--format=parquet", f"--output={tools.parquet}", TREE]

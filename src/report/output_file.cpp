@@ -31,7 +31,7 @@ std::string resolved(std::string path) {
         const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
         if (length <= 0) return path;
         const std::string to(target.data(), static_cast<std::size_t>(length));
-        path = to.starts_with('/') ? to : directory_of(path) + "/" + to;
+        path = to.starts_with('/') ? to : directory_of(path).append("/").append(to);
     }
     return path;
 }

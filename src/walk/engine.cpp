@@ -44,7 +44,6 @@ Engine::Engine(std::shared_ptr<FileSystem> fs_, std::string top_, WalkOptions op
       selection(options, top),
       handles(fs, kept_directories),
       stack(cores) {
-    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): NodePtr frees it, by its count
     stack.add({.node = NodePtr(new Node({}, top, {}, selection.excluded()))});
 }
 
