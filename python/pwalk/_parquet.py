@@ -13,6 +13,7 @@ import pyarrow
 import pyarrow.parquet
 
 from pwalk import _core
+from pwalk._scan import ScanSchema
 
 # Few distinct values, or the same one over and over.
 _DICTIONARY_COLUMNS = ["extension", "st_dev"]
@@ -80,7 +81,7 @@ class ParquetFile:
 
     def __init__(self, fd: int, compression: str) -> None:
         """Begin the file."""
-        self._schema = pyarrow.schema(_Schema())
+        self._schema = pyarrow.schema(ScanSchema())
         self._file = _Descriptor(fd)
         self._writer = pyarrow.parquet.ParquetWriter(
             self._file,
@@ -128,11 +129,6 @@ class ParquetFile:
         self._waiting.clear()
         self._waiting_rows = 0
         self._writer.write_table(table, row_group_size=len(table))
-
-
-class _Schema:
-    def __arrow_c_schema__(self) -> object:
-        return _core.scan_schema()
 
 
 def _page_options() -> dict[str, Any]:

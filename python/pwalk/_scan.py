@@ -82,7 +82,7 @@ class Scan:
         """The columns, as a :class:`pyarrow.Schema`; can be read at any time."""
         import pyarrow
 
-        return pyarrow.schema(_Schema())
+        return pyarrow.schema(ScanSchema())
 
     @property
     def errors(self) -> list[EntryError]:
@@ -113,8 +113,11 @@ class Scan:
         self.close()
 
 
-class _Schema:
+class ScanSchema:
+    """The columns of a scan, for whatever knows the Arrow PyCapsule interface."""
+
     def __arrow_c_schema__(self) -> object:
+        """Return an ``ArrowSchema`` capsule."""
         return _core.scan_schema()
 
 
