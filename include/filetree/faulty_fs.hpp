@@ -34,6 +34,8 @@ class FaultyFileSystem final : public FileSystem {
 
     [[nodiscard]] Result<std::shared_ptr<Directory>> open(const std::string& path,
                                                           CallContext& context) override;
+    [[nodiscard]] StatResult attributes(const std::string& path, bool follow, StatMask mask,
+                                        CallContext& context) override;
     [[nodiscard]] std::size_t descriptor_budget() const override;
 
     // Lets every hanging call go on, now and later.

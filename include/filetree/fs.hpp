@@ -64,9 +64,11 @@ struct StatResult {
     int error = 0;
 };
 
-// Which attributes a stat is asked for: all of them, or only what tells a directory from another
-// entry and a mount from its surroundings (cheap even where a size must be asked of other servers).
-enum class StatMask : std::uint8_t { type, all };
+// Which attributes a stat is asked for: only what tells a directory from another entry and a mount
+// from its surroundings (cheap even where a size must be asked of other servers); that, and mtime
+// and ctime (which reading does not make stale in a network file system's cache, as it does atime);
+// or all of them.
+enum class StatMask : std::uint8_t { type, change, all };
 
 // Names of one directory, packed into one buffer. "." and ".." are never in it.
 class Listing {
@@ -77,10 +79,17 @@ class Listing {
         characters_.append(name);
         characters_.push_back('\0');
     }
+    void reserve(std::size_t names, std::size_t characters) {
+        names_.reserve(names);
+        characters_.reserve(characters);
+    }
     void clear() noexcept {
         names_.clear();
         characters_.clear();
     }
+    void set_type(std::size_t i, EntryType type) noexcept { names_[i].type = type; }
+    // The names after it move up by one.
+    void erase(std::size_t i) { names_.erase(names_.begin() + static_cast<std::ptrdiff_t>(i)); }
 
     [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
     [[nodiscard]] bool empty() const noexcept { return names_.empty(); }
@@ -92,6 +101,10 @@ class Listing {
         return {c_str(i), names_[i].length};
     }
     [[nodiscard]] EntryType type(std::size_t i) const noexcept { return names_[i].type; }
+    // Memory occupied, in bytes.
+    [[nodiscard]] std::size_t footprint() const noexcept {
+        return characters_.capacity() + names_.capacity() * sizeof(Name);
+    }
 
    private:
     struct Name {
@@ -160,6 +173,11 @@ class Directory {
 
     // Attributes of the directory itself.
     [[nodiscard]] virtual StatResult attributes(CallContext& context) = 0;
+
+    // Whether mtime or ctime change with every name added, removed or renamed. Not so in views into
+    // a kernel, such as /proc. `attributes` are the directory's own.
+    [[nodiscard]] virtual bool dates_changes(const Attributes& attributes,
+                                             CallContext& context) = 0;
 };
 
 class FileSystem {
@@ -169,11 +187,15 @@ class FileSystem {
     FileSystem& operator=(const FileSystem&) = delete;
     virtual ~FileSystem() = default;
 
-    // Opens the top of a tree; a symlink to a directory is followed here and only here.
+    // Opens a directory by its path, as opendir(3) does: symlinks are followed.
     [[nodiscard]] virtual Result<std::shared_ptr<Directory>> open(const std::string& path,
                                                                   CallContext& context) = 0;
 
-    // How many Directory objects may be open at once.
+    // lstat of a path; of what it leads to when `follow`.
+    [[nodiscard]] virtual StatResult attributes(const std::string& path, bool follow, StatMask mask,
+                                                CallContext& context) = 0;
+
+    // How many Directory objects may be open at once, as things are now.
     [[nodiscard]] virtual std::size_t descriptor_budget() const = 0;
 };
 

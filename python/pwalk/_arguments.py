@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import AnyStr, TypeAlias
 
 from pwalk import _core
 
@@ -40,6 +40,21 @@ def path_bytes(name: str, path: StrPath) -> bytes:
     if b"\0" in encoded:
         raise ValueError(f"{name} contains a null byte")
     return encoded
+
+
+def walk_top(name: str, path: AnyStr | os.PathLike[AnyStr]) -> AnyStr:
+    """Check a top as os.walk takes it: what is not there, an empty path too, is no bad argument.
+
+    :raises TypeError: when it is no path
+    :raises ValueError: when it has a null character or cannot be encoded
+    """
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        raise TypeError(f"{name} must be str, bytes or os.PathLike, not {_type(path)}") from None
+    if text:
+        path_bytes(name, text)
+    return text
 
 
 def size_bytes(name: str, size: int | str) -> int:

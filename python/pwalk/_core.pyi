@@ -1,6 +1,6 @@
 import builtins
 import enum
-from typing import Literal
+from typing import AnyStr, Generic, Literal
 
 __version__: str
 
@@ -48,6 +48,39 @@ class OutputFile:
     def fd(self) -> int: ...
     def commit(self) -> None: ...
     def discard(self) -> None: ...
+
+class SyntheticTree:
+    def __init__(self, files: int) -> None: ...
+    @property
+    def total_files(self) -> int: ...
+    @property
+    def total_directories(self) -> int: ...
+
+class FileSystem: ...
+
+def posix_file_system() -> FileSystem: ...
+def synthetic_file_system(tree: SyntheticTree, root: builtins.bytes) -> FileSystem: ...
+
+class OrderedWalk(Generic[AnyStr]):
+    def __init__(
+        self,
+        top: AnyStr,
+        fs: FileSystem,
+        *,
+        topdown: bool,
+        followlinks: bool,
+        ignore_snapshots: bool,
+        max_threads: int,
+        early_link_checks: bool,
+        settling_time: float = ...,
+        window_bytes: int = ...,
+        window_directories: int = ...,
+    ) -> None: ...
+    def next(self) -> tuple[AnyStr, list[AnyStr], list[AnyStr]] | OSError | None: ...
+    def close(self) -> None: ...
+    @property
+    def counts(self) -> dict[str, int]: ...
+    def wait_idle(self, timeout: float) -> bool: ...
 
 class WalkProgress:
     @property

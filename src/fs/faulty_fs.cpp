@@ -85,6 +85,10 @@ class FaultyDirectory final : public Directory {
 
     StatResult attributes(CallContext& context) override { return inner_->attributes(context); }
 
+    bool dates_changes(const Attributes& attributes, CallContext& context) override {
+        return inner_->dates_changes(attributes, context);
+    }
+
    private:
     [[nodiscard]] std::string child(std::string_view name) const {
         return path_ + '/' + std::string(name);
@@ -110,6 +114,14 @@ Result<std::shared_ptr<Directory>> FaultyFileSystem::open(const std::string& pat
     auto opened = state_->inner->open(path, context);
     if (!opened.ok()) return opened;
     return {std::make_shared<FaultyDirectory>(state_, std::move(opened.value), path), 0};
+}
+
+StatResult FaultyFileSystem::attributes(const std::string& path, bool follow, StatMask mask,
+                                        CallContext& context) {
+    const int error = state_->meet(Operation::stat, path);
+    context.beat();
+    if (error != 0) return {{}, error};
+    return state_->inner->attributes(path, follow, mask, context);
 }
 
 std::size_t FaultyFileSystem::descriptor_budget() const {

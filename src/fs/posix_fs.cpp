@@ -2,8 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -46,11 +48,21 @@ struct Abilities {
     std::atomic<bool> noatime{true};  // until the kernel says EPERM
     std::atomic<bool> statx{true};    // until the kernel says ENOSYS, or seccomp EPERM
     std::atomic<bool> dont_sync;      // until the kernel says EINVAL
+    // The last device that was seen to date its changes. No device has the number 0.
+    std::atomic<std::uint64_t> dating_device{0};
 };
 
 unsigned statx_mask(StatMask mask) noexcept {
-    return STATX_MNT_ID |
-           (mask == StatMask::all ? STATX_BASIC_STATS : STATX_TYPE | STATX_MODE | STATX_INO);
+    constexpr unsigned type = STATX_MNT_ID | STATX_TYPE | STATX_MODE | STATX_INO;
+    switch (mask) {
+        case StatMask::type:
+            return type;
+        case StatMask::change:
+            return type | STATX_MTIME | STATX_CTIME;
+        case StatMask::all:
+            break;
+    }
+    return STATX_MNT_ID | STATX_BASIC_STATS;
 }
 
 Timestamp from_statx(const statx_timestamp& time) noexcept { return {time.tv_sec, time.tv_nsec}; }
@@ -145,7 +157,10 @@ struct DirentHeader {
 };
 constexpr std::size_t dirent_name_offset = 19;
 
+constexpr std::size_t usual_dirent = 32;  // bytes
+
 void append_names(const char* buffer, std::size_t bytes, Listing& out) {
+    if (out.empty()) out.reserve(bytes / usual_dirent, bytes / 2);
     for (std::size_t at = 0; at < bytes;) {
         DirentHeader header;
         std::memcpy(&header, buffer + at, dirent_name_offset);
@@ -197,6 +212,22 @@ class PosixDirectory final : public Directory {
         return result;
     }
 
+    // A file system without any capacity is a view into the kernel: proc, sysfs, cgroup and their
+    // like. FUSE servers often do not tell theirs.
+    bool dates_changes(const Attributes& attributes, CallContext& context) override {
+        if (attributes.device == abilities_->dating_device.load(std::memory_order_relaxed)) {
+            return true;
+        }
+        struct statfs file_system {};
+        const bool known = ::fstatfs(fd_.get(), &file_system) == 0;
+        context.beat();
+        if (!known || (file_system.f_blocks == 0 && file_system.f_type != FUSE_SUPER_MAGIC)) {
+            return false;
+        }
+        abilities_->dating_device.store(attributes.device, std::memory_order_relaxed);
+        return true;
+    }
+
    private:
     UniqueFd fd_;
     std::shared_ptr<Abilities> abilities_;
@@ -205,9 +236,7 @@ class PosixDirectory final : public Directory {
 class PosixFileSystem final : public FileSystem {
    public:
     explicit PosixFileSystem(const PosixOptions& options)
-        : abilities_(std::make_shared<Abilities>(options)),
-          budget_(options.descriptor_budget != 0 ? options.descriptor_budget
-                                                 : budget_left_by_rlimit()) {}
+        : abilities_(std::make_shared<Abilities>(options)), budget_(options.descriptor_budget) {}
 
     Result<std::shared_ptr<Directory>> open(const std::string& path,
                                             CallContext& context) override {
@@ -217,7 +246,18 @@ class PosixFileSystem final : public FileSystem {
         return {std::make_shared<PosixDirectory>(std::move(opened.value), abilities_), 0};
     }
 
-    [[nodiscard]] std::size_t descriptor_budget() const override { return budget_; }
+    StatResult attributes(const std::string& path, bool follow, StatMask mask,
+                          CallContext& context) override {
+        StatResult result;
+        result.error = stat_one(*abilities_, AT_FDCWD, path.c_str(),
+                                follow ? 0 : AT_SYMLINK_NOFOLLOW, mask, result.attributes);
+        context.beat();
+        return result;
+    }
+
+    [[nodiscard]] std::size_t descriptor_budget() const override {
+        return budget_ != 0 ? budget_ : budget_left_by_rlimit();
+    }
 
    private:
     std::shared_ptr<Abilities> abilities_;

@@ -74,13 +74,48 @@ std::string_view format(Entry entry, char (&buffer)[16]) noexcept {
     return {buffer, static_cast<std::size_t>(end - buffer)};
 }
 
+// Where an entry is in the tree, and what it is.
+struct Place {
+    std::uint32_t level = 0;  // of a directory: 0 for the top
+    std::uint64_t inode = 1;
+    bool directory = true;
+    std::uint32_t index = 0;
+    std::uint64_t number = 0;  // of a directory, counted level by level
+
+    [[nodiscard]] Attributes attributes() const noexcept {
+        return directory ? directory_attributes(inode) : file_attributes(inode, index);
+    }
+};
+
+std::uint32_t subdirectories_at(const SyntheticTree& tree, std::uint32_t level) noexcept {
+    return level < tree.depth ? tree.directories : 0;
+}
+
+std::uint32_t files_in(const SyntheticTree& tree, const Place& directory) noexcept {
+    return tree.files + (directory.number < tree.surplus ? 1 : 0);
+}
+
+// The entry called `name` in the directory at `parent`. An errno.
+int descend(const SyntheticTree& tree, const Place& parent, std::string_view name,
+            Place& out) noexcept {
+    if (!parent.directory) return ENOTDIR;
+    Entry entry;
+    if (!parse(name, entry)) return ENOENT;
+    const std::uint32_t count =
+        entry.directory ? subdirectories_at(tree, parent.level) : files_in(tree, parent);
+    if (entry.index >= count) return ENOENT;
+    out = {parent.level + 1, child_inode(parent.inode, entry.directory, entry.index),
+           entry.directory, entry.index, parent.number * tree.directories + entry.index + 1};
+    return 0;
+}
+
 class SyntheticDirectory final : public Directory {
    public:
-    SyntheticDirectory(const SyntheticTree& tree, std::uint32_t level, std::uint64_t inode)
-        : tree_(tree), level_(level), inode_(inode) {}
+    SyntheticDirectory(const SyntheticTree& tree, const Place& place)
+        : tree_(tree), place_(place) {}
 
     Result<bool> read(Listing& out, CallContext& context) override {
-        const std::uint64_t total = std::uint64_t{subdirectories()} + tree_.files;
+        const std::uint64_t total = std::uint64_t{subdirectories()} + files_in(tree_, place_);
         const std::uint64_t end = std::min(total, position_ + names_per_read);
         char buffer[16];
         for (; position_ < end; ++position_) {
@@ -99,12 +134,9 @@ class SyntheticDirectory final : public Directory {
         for (std::size_t i = first; i < last; ++i, ++out) {
             if (context.stop_requested()) return i - first;
             context.at(i);
-            Entry entry;
-            out->error = find(names.name(i), entry) ? 0 : ENOENT;
-            if (out->error != 0) continue;
-            const std::uint64_t inode = child_inode(inode_, entry.directory, entry.index);
-            out->attributes =
-                entry.directory ? directory_attributes(inode) : file_attributes(inode, entry.index);
+            Place place;
+            out->error = descend(tree_, place_, names.name(i), place);
+            if (out->error == 0) out->attributes = place.attributes();
         }
         context.beat();
         return last - first;
@@ -112,49 +144,79 @@ class SyntheticDirectory final : public Directory {
 
     Result<std::shared_ptr<Directory>> open(const char* name, CallContext& context) override {
         context.beat();
-        Entry entry;
         using Opened = Result<std::shared_ptr<Directory>>;
-        if (!find(name, entry)) return Opened::failure(ENOENT);
-        if (!entry.directory) return Opened::failure(ENOTDIR);
-        return {std::make_shared<SyntheticDirectory>(tree_, level_ + 1,
-                                                     child_inode(inode_, true, entry.index)),
-                0};
+        Place place;
+        if (const int error = descend(tree_, place_, name, place)) return Opened::failure(error);
+        if (!place.directory) return Opened::failure(ENOTDIR);
+        return {std::make_shared<SyntheticDirectory>(tree_, place), 0};
     }
 
     StatResult attributes(CallContext& context) override {
         context.beat();
-        return {directory_attributes(inode_), 0};
+        return {place_.attributes(), 0};
+    }
+
+    bool dates_changes(const Attributes& /*attributes*/, CallContext& /*context*/) override {
+        return true;
     }
 
    private:
     [[nodiscard]] std::uint32_t subdirectories() const noexcept {
-        return level_ < tree_.depth ? tree_.directories : 0;
-    }
-    [[nodiscard]] bool find(std::string_view name, Entry& out) const noexcept {
-        return parse(name, out) && out.index < (out.directory ? subdirectories() : tree_.files);
+        return subdirectories_at(tree_, place_.level);
     }
 
     SyntheticTree tree_;
-    std::uint32_t level_;
-    std::uint64_t inode_;
+    Place place_;
     std::uint64_t position_ = 0;
 };
 
 class SyntheticFileSystem final : public FileSystem {
    public:
-    explicit SyntheticFileSystem(const SyntheticTree& tree) : tree_(tree) {}
+    SyntheticFileSystem(const SyntheticTree& tree, std::string root)
+        : tree_(tree), root_(std::move(root)) {}
 
-    Result<std::shared_ptr<Directory>> open(const std::string& /*path*/,
+    Result<std::shared_ptr<Directory>> open(const std::string& path,
                                             CallContext& context) override {
+        using Opened = Result<std::shared_ptr<Directory>>;
         context.beat();
-        return {std::make_shared<SyntheticDirectory>(tree_, 0, 1), 0};
+        Place place;
+        if (const int error = find(path, place)) return Opened::failure(error);
+        if (!place.directory) return Opened::failure(ENOTDIR);
+        return {std::make_shared<SyntheticDirectory>(tree_, place), 0};
     }
+
+    StatResult attributes(const std::string& path, bool /*follow*/, StatMask /*mask*/,
+                          CallContext& context) override {
+        context.beat();
+        Place place;
+        if (const int error = find(path, place)) return {{}, error};
+        return {place.attributes(), 0};
+    }
+
     [[nodiscard]] std::size_t descriptor_budget() const override {
         return std::numeric_limits<std::size_t>::max() / 2;
     }
 
    private:
+    [[nodiscard]] int find(std::string_view path, Place& place) const noexcept {
+        place = {};
+        if (root_.empty()) return 0;
+        if (!path.starts_with(root_)) return ENOENT;
+        path.remove_prefix(root_.size());
+        if (!path.empty() && !path.starts_with('/') && !root_.ends_with('/')) return ENOENT;
+        while (!path.empty()) {
+            const std::size_t end = std::min(path.find('/'), path.size());
+            const std::string_view name = path.substr(0, end);
+            path.remove_prefix(std::min(end + 1, path.size()));
+            if (name.empty()) continue;
+            const Place parent = place;
+            if (const int error = descend(tree_, parent, name, place)) return error;
+        }
+        return 0;
+    }
+
     SyntheticTree tree_;
+    std::string root_;
 };
 
 }  // namespace
@@ -167,17 +229,17 @@ std::uint64_t SyntheticTree::total_directories() const noexcept {
 }
 
 std::uint64_t SyntheticTree::total_files() const noexcept {
-    return (total_directories() + 1) * files;
+    return (total_directories() + 1) * files + surplus;
 }
 
 std::uint64_t SyntheticTree::total_file_bytes() const noexcept {
     std::uint64_t in_one = 0;
     for (std::uint32_t i = 0; i < files; ++i) in_one += file_size(i);
-    return (total_directories() + 1) * in_one;
+    return (total_directories() + 1) * in_one + surplus * file_size(files);
 }
 
 SyntheticTree synthetic_tree_of(std::uint64_t files) noexcept {
-    SyntheticTree tree{0, 100, 0};
+    SyntheticTree tree{0, 100, 0, 0};
     if (files <= tree.files) {
         tree.files = static_cast<std::uint32_t>(files);
         return tree;
@@ -190,11 +252,15 @@ SyntheticTree synthetic_tree_of(std::uint64_t files) noexcept {
         if (narrower.total_files() < files) break;
         tree = narrower;
     }
+    const std::uint64_t directories = tree.total_directories() + 1;
+    tree.files = static_cast<std::uint32_t>(files / directories);
+    tree.surplus = files % directories;
     return tree;
 }
 
-std::shared_ptr<FileSystem> make_synthetic_file_system(const SyntheticTree& tree) {
-    return std::make_shared<SyntheticFileSystem>(tree);
+std::shared_ptr<FileSystem> make_synthetic_file_system(const SyntheticTree& tree,
+                                                       std::string root) {
+    return std::make_shared<SyntheticFileSystem>(tree, std::move(root));
 }
 
 }  // namespace filetree

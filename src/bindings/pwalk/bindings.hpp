@@ -11,6 +11,7 @@ namespace nb = nanobind;
 
 // One for each bound class.
 void bind_options(nb::module_& module);
+void bind_ordered_walk(nb::module_& module);
 void bind_output_file(nb::module_& module);
 void bind_report(nb::module_& module);
 void bind_scan(nb::module_& module);

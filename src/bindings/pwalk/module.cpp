@@ -33,6 +33,7 @@ NB_MODULE(_core, module) {
     nb::register_exception_translator(translate_system_error);
     module.def("available_cores", &filetree::available_cores);
     pwalk_bindings::bind_options(module);
+    pwalk_bindings::bind_ordered_walk(module);
     pwalk_bindings::bind_output_file(module);
     pwalk_bindings::bind_report(module);
     pwalk_bindings::bind_scan(module);

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "filetree/fs.hpp"
+#include "listed_directory.hpp"
+
+namespace filetree::walk {
+
+// Lists directories before whoever walks (the consumer) comes to them, in the order in which it
+// will. A hint machine: it never decides what a walk finds. The consumer claims a directory when it
+// is due, checks what was listed ahead, and has it listed on the spot when that does not hold.
+//
+// The directories that are known and not yet passed form a tree of nodes. The consumer holds the
+// nodes on its way from the top (they are *claimed*); below them hang those that are being read or
+// have been. `order` lists, in the order of the walk, the nodes that still have children to be
+// read, and as place holders the nodes being read. Readers take the first child that nobody has.
+//
+// Readers are threads that come when there is work and leave when there has been none for a while.
+// How many is the Governor's to say. While listings come quickly, the consumer reads what it needs
+// at once by itself; while they are slow, it leaves every call to the readers, so that it can be
+// interrupted while it waits.
+//
+// Threads: the consumer's calls come from one thread at a time. One mutex guards all state; it is
+// never held during a call to the file system.
+class ReadAhead {
+   public:
+    struct Options {
+        unsigned cores = 1;  // 1: nothing is read ahead
+        unsigned ceiling = 128;
+        std::size_t window_bytes = 0;
+        std::size_t window_directories = 0;
+        bool followlinks = false;
+        ListingRules rules;
+    };
+
+    class Node;
+    using NodePtr = std::shared_ptr<Node>;
+    // Called every 50 ms while the consumer waits. What it throws is passed on.
+    using Waiting = std::function<void()>;
+
+    struct Claim {
+        NodePtr node;
+        bool listed = false;  // ahead; else read() is to be called
+    };
+
+    ReadAhead(std::shared_ptr<FileSystem> fs, const Options& options);
+    // Stops the readers, and waits for them; one that stays in a system call is left behind.
+    ~ReadAhead();
+    ReadAhead(const ReadAhead&) = delete;
+    ReadAhead& operator=(const ReadAhead&) = delete;
+
+    // The directory at `path` is due; `parent` is null for the top. Those before it in the
+    // parent that have been passed over are forgotten.
+    [[nodiscard]] Claim claim(const NodePtr& parent, const std::string& path,
+                              const Waiting& waiting);
+    // What was listed of a claimed node.
+    [[nodiscard]] static ListedDirectory& listed(Node& node) noexcept;
+    // Lists a claimed node now, in place of what was listed before.
+    void read(const NodePtr& node, const Waiting& waiting);
+    // After read(): `children`, indices of `names`, are what may be read ahead.
+    void expect(const NodePtr& node, const Listing& names,
+                const std::vector<std::uint32_t>& children);
+    // The children will be entered in this order, and those not named will not.
+    void reorder(const NodePtr& node, const std::vector<std::string>& names);
+    // The consumer has passed the node: whatever is left below it is forgotten.
+    void release(const NodePtr& node);
+
+    [[nodiscard]] unsigned threads_peak() const;
+    [[nodiscard]] bool wait_idle(std::chrono::nanoseconds timeout);
+
+    class State;
+
+   private:
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace filetree::walk
