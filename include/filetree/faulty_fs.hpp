@@ -33,7 +33,8 @@ class FaultyFileSystem final : public FileSystem {
     ~FaultyFileSystem() override;
 
     [[nodiscard]] Result<std::shared_ptr<Directory>> open(const std::string& path,
-                                                          CallContext& context) override;
+                                                          CallContext& context,
+                                                          bool follow = true) override;
     [[nodiscard]] StatResult attributes(const std::string& path, bool follow, StatMask mask,
                                         CallContext& context) override;
     [[nodiscard]] std::size_t descriptor_budget() const override;

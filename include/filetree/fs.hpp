@@ -187,9 +187,11 @@ class FileSystem {
     FileSystem& operator=(const FileSystem&) = delete;
     virtual ~FileSystem() = default;
 
-    // Opens a directory by its path, as opendir(3) does: symlinks are followed.
+    // Opens a directory by its path, as opendir(3) does. Unless `follow`, the last name must not be
+    // a symlink: ENOTDIR or ELOOP then.
     [[nodiscard]] virtual Result<std::shared_ptr<Directory>> open(const std::string& path,
-                                                                  CallContext& context) = 0;
+                                                                  CallContext& context,
+                                                                  bool follow = true) = 0;
 
     // lstat of a path; of what it leads to when `follow`.
     [[nodiscard]] virtual StatResult attributes(const std::string& path, bool follow, StatMask mask,

@@ -107,11 +107,11 @@ FaultyFileSystem::FaultyFileSystem(std::shared_ptr<FileSystem> inner, FaultPolic
 FaultyFileSystem::~FaultyFileSystem() = default;
 
 Result<std::shared_ptr<Directory>> FaultyFileSystem::open(const std::string& path,
-                                                          CallContext& context) {
+                                                          CallContext& context, bool follow) {
     const int error = state_->meet(Operation::open, path);
     context.beat();
     if (error != 0) return Result<std::shared_ptr<Directory>>::failure(error);
-    auto opened = state_->inner->open(path, context);
+    auto opened = state_->inner->open(path, context, follow);
     if (!opened.ok()) return opened;
     return {std::make_shared<FaultyDirectory>(state_, std::move(opened.value), path), 0};
 }

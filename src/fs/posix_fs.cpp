@@ -238,9 +238,9 @@ class PosixFileSystem final : public FileSystem {
     explicit PosixFileSystem(const PosixOptions& options)
         : abilities_(std::make_shared<Abilities>(options)), budget_(options.descriptor_budget) {}
 
-    Result<std::shared_ptr<Directory>> open(const std::string& path,
-                                            CallContext& context) override {
-        auto opened = open_directory(*abilities_, AT_FDCWD, path.c_str(), 0);
+    Result<std::shared_ptr<Directory>> open(const std::string& path, CallContext& context,
+                                            bool follow) override {
+        auto opened = open_directory(*abilities_, AT_FDCWD, path.c_str(), follow ? 0 : O_NOFOLLOW);
         context.beat();
         if (!opened.ok()) return Result<std::shared_ptr<Directory>>::failure(opened.error);
         return {std::make_shared<PosixDirectory>(std::move(opened.value), abilities_), 0};

@@ -175,8 +175,8 @@ class SyntheticFileSystem final : public FileSystem {
     SyntheticFileSystem(const SyntheticTree& tree, std::string root)
         : tree_(tree), root_(std::move(root)) {}
 
-    Result<std::shared_ptr<Directory>> open(const std::string& path,
-                                            CallContext& context) override {
+    Result<std::shared_ptr<Directory>> open(const std::string& path, CallContext& context,
+                                            bool /*follow*/) override {
         using Opened = Result<std::shared_ptr<Directory>>;
         context.beat();
         Place place;

@@ -34,11 +34,14 @@ EntryType type_of(FileSystem& fs, const std::string& path, bool follow, CallCont
     return static_cast<EntryType>((result.attributes.mode & 0170000U) >> 12U);
 }
 
-// A file system that does not keep these times at all has 0 in both.
+// A file system that does not keep these times at all has 0 in both. An mtime may lie in the
+// future, where somebody has set it; the next change will not bear it.
 bool is_settled(const Attributes& attributes, nanoseconds at, nanoseconds settling_time) noexcept {
-    const nanoseconds changed =
-        std::max(since_epoch(attributes.mtime), since_epoch(attributes.ctime));
-    return changed.count() != 0 && at - changed > settling_time;
+    const nanoseconds mtime = since_epoch(attributes.mtime);
+    const nanoseconds ctime = since_epoch(attributes.ctime);
+    const bool modified = mtime >= at - settling_time && mtime <= at + settling_time;
+    const bool changed = ctime >= at - settling_time;
+    return (mtime.count() != 0 || ctime.count() != 0) && !modified && !changed;
 }
 
 // Gives every name a type, and leaves out snapshot directories.
@@ -59,11 +62,11 @@ void complete_types(FileSystem& fs, const std::string& path, bool ignore_snapsho
 
 }  // namespace
 
-ListedDirectory list_directory(FileSystem& fs, const std::string& path, const ListingRules& rules,
-                               CallContext& context, const GoOn& go_on) {
+ListedDirectory list_directory(FileSystem& fs, const std::string& path, bool follow,
+                               const ListingRules& rules, CallContext& context, const GoOn& go_on) {
     ListedDirectory out;
     const nanoseconds begun = now();
-    const auto opened = fs.open(path, context);
+    const auto opened = fs.open(path, context, follow);
     if (!opened.ok()) {
         out.error = opened.error;
         return out;

@@ -29,7 +29,7 @@ struct ListingRules {
 // Called between two reads with the memory that the names occupy.
 using GoOn = std::function<bool(std::size_t footprint)>;
 
-[[nodiscard]] ListedDirectory list_directory(FileSystem& fs, const std::string& path,
+[[nodiscard]] ListedDirectory list_directory(FileSystem& fs, const std::string& path, bool follow,
                                              const ListingRules& rules, CallContext& context,
                                              const GoOn& go_on = {});
 

@@ -23,10 +23,9 @@ struct Frame {
     ReadAhead::NodePtr node;
     std::size_t next = 0;  // child
 
-    // Bottom-up: what will be handed over, and what is entered before.
-    Listing names;
-    std::vector<std::uint32_t> children;
-    // With early link checks: the children to enter.
+    Listing names;                        // bottom-up: what will be handed over
+    std::vector<std::uint32_t> children;  // of the listing: what is entered of it
+    // With early link checks: index and path of the children to enter.
     std::vector<std::pair<std::size_t, std::string>> checked;
 };
 
@@ -148,19 +147,46 @@ class OrderedWalk::State {
 
     // The caller is done with the directory handed over last.
     void resume(Frame& frame) {
-        if (const auto names = caller_.edited(names_)) read_ahead_->reorder(frame.node, *names);
+        const auto edited = caller_.edited(names_);
+        if (edited) read_ahead_->reorder(frame.node, *edited);
         if (!options_.early_link_checks) return;
-        std::vector<std::pair<std::size_t, std::string>> children;
         std::string path;
         for (std::size_t i = 0; caller_.child(depth_, i, frame.path, path); ++i) {
-            children.emplace_back(i, path);
+            frame.checked.emplace_back(i, path);
         }
-        if (!options_.followlinks) {
-            caller_.unlocked([&] {
-                std::erase_if(children, [&](const auto& child) { return is_link(child.second); });
-            });
+        if (options_.followlinks || frame.checked.empty()) return;
+        caller_.unlocked([&] {
+            if (!edited && is_unchanged(frame)) {
+                drop_listed_links(frame);
+            } else {
+                std::erase_if(frame.checked,
+                              [&](const auto& child) { return is_link(child.second); });
+            }
+        });
+    }
+
+    // One question in place of one for each child.
+    [[nodiscard]] bool is_unchanged(const Frame& frame) {
+        return frame.node &&
+               walk::is_current(ReadAhead::listed(*frame.node),
+                                fs_->attributes(frame.path, true, StatMask::change, context_));
+    }
+
+    // Keeps of the children of the directory handed over last those that are no symlinks.
+    void drop_listed_links(Frame& frame) const {
+        std::vector<std::pair<std::size_t, std::string>> kept;
+        std::size_t position = 0;
+        auto entered = frame.children.begin();
+        for (std::uint32_t i = 0; i < names_.size(); ++i) {
+            if (names_.type(i) != EntryType::directory) continue;
+            if (position == frame.checked.size()) break;  // the caller goes on editing
+            if (entered != frame.children.end() && *entered == i) {
+                kept.push_back(std::move(frame.checked[position]));
+                ++entered;
+            }
+            ++position;
         }
-        frame.checked = std::move(children);
+        frame.checked = std::move(kept);
     }
 
     // Sets path_ and child_index_.
@@ -188,26 +214,30 @@ class OrderedWalk::State {
         return (result.attributes.mode & 0170000U) == 0120000U;
     }
 
-    // What os.walk does when it comes to `path`: skips a symlink when it is to `check_link`, else
-    // lists it.
+    // What os.walk does when it comes to `path`: passes over a symlink when it is to `check_link`,
+    // else lists it.
     Entered enter(const std::string& path, const ReadAhead::NodePtr& parent, bool check_link) {
-        StatResult now;
-        if (check_link) {
-            now = fs_->attributes(path, false, StatMask::change, context_);
-            if (now.error == 0 && is_link(now)) return Entered::symlink;
-        }
         const ReadAhead::Waiting waiting = [this] { caller_.waiting(); };
         auto [node, listed] = read_ahead_->claim(parent, path, waiting);
         ListedDirectory& directory = ReadAhead::listed(*node);
-        if (listed && !check_link) now = fs_->attributes(path, true, StatMask::change, context_);
-        const bool current = listed && walk::is_current(directory, now);
-        if (!current) read_ahead_->read(node, waiting);
-        ++(current ? counts_.reused : listed ? counts_.reread : counts_.direct);
-        if (directory.error != 0) {
+        bool current = false;
+        bool link = false;
+        if (listed) {
+            const StatResult now = fs_->attributes(path, !check_link, StatMask::change, context_);
+            current = walk::is_current(directory, now);
+            link = now.error == 0 && is_link(now);
+        }
+        if (!current && !link) {
+            read_ahead_->read(node, !check_link, waiting);
+            const bool may_be_link = directory.error == ENOTDIR || directory.error == ELOOP;
+            link = check_link && may_be_link && is_link(path);
+        }
+        if (link || directory.error != 0) {
             error_ = directory.error;
             read_ahead_->release(node);
-            return Entered::failed;
+            return link ? Entered::symlink : Entered::failed;
         }
+        ++(current ? counts_.reused : listed ? counts_.reread : counts_.direct);
         names_ = std::move(directory.names);
         auto children = walk::resolve_links(*fs_, path, options_.followlinks,
                                             options_.ignore_snapshots, names_, context_);
@@ -215,8 +245,8 @@ class OrderedWalk::State {
         handed_over_ = options_.topdown;
         frames_.push_back({path, std::move(node), 0, {}, {}, {}});
         if (!current) read_ahead_->expect(frames_.back().node, names_, children);
-        if (!options_.topdown) {
-            frames_.back().names = std::move(names_);
+        if (!options_.topdown) frames_.back().names = std::move(names_);
+        if (!options_.topdown || options_.early_link_checks) {
             frames_.back().children = std::move(children);
         }
         return Entered::listed;

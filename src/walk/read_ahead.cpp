@@ -54,6 +54,7 @@ class ReadAhead::Node {
     Phase phase;
     bool ahead_of_consumer = false;  // counted in State::ahead_directories_
     std::atomic<bool> awaited{false};
+    bool follow = true;  // should it be a symlink
     ListedDirectory listed;
     std::size_t footprint = 0;  // counted in State::ahead_bytes_
 
@@ -91,14 +92,15 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         return {new_claim(path), false};
     }
 
-    void read(const NodePtr& node, const Waiting& waiting) {
+    void read(const NodePtr& node, bool follow, const Waiting& waiting) {
+        node->follow = follow;
         if (parallel()) {
             std::unique_lock lock(mutex_);
             forget_below(*node);
             if (is_slow() && let_reader_read(lock, node, waiting)) return;
         }
         const auto begun = Clock::now();
-        node->listed = list_directory(*fs_, node->path, options_.rules, consumer_);
+        node->listed = list_directory(*fs_, node->path, follow, options_.rules, consumer_);
         note_speed(Clock::now() - begun, node->listed);
     }
 
@@ -438,7 +440,7 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
             const bool fits = ahead_bytes_ + reading_bytes_ < 2 * options_.window_bytes;
             return !stop_ && (fits || node.awaited);
         };
-        read.listed = list_directory(*fs_, node.path, options_.rules, context, go_on);
+        read.listed = list_directory(*fs_, node.path, node.follow, options_.rules, context, go_on);
         reading_bytes_ -= counted;
         if (!read.listed.dates_changes) return read;  // will be listed again when it is due
 
@@ -553,7 +555,9 @@ ReadAhead::Claim ReadAhead::claim(const NodePtr& parent, const std::string& path
 
 ListedDirectory& ReadAhead::listed(Node& node) noexcept { return node.listed; }
 
-void ReadAhead::read(const NodePtr& node, const Waiting& waiting) { state_->read(node, waiting); }
+void ReadAhead::read(const NodePtr& node, bool follow, const Waiting& waiting) {
+    state_->read(node, follow, waiting);
+}
 
 void ReadAhead::expect(const NodePtr& node, const Listing& names,
                        const std::vector<std::uint32_t>& children) {

@@ -62,8 +62,9 @@ class ReadAhead {
                               const Waiting& waiting);
     // What was listed of a claimed node.
     [[nodiscard]] static ListedDirectory& listed(Node& node) noexcept;
-    // Lists a claimed node now, in place of what was listed before.
-    void read(const NodePtr& node, const Waiting& waiting);
+    // Lists a claimed node now, in place of what was listed before. Unless `follow`, a symlink is
+    // an error: ENOTDIR or ELOOP.
+    void read(const NodePtr& node, bool follow, const Waiting& waiting);
     // After read(): `children`, indices of `names`, are what may be read ahead.
     void expect(const NodePtr& node, const Listing& names,
                 const std::vector<std::uint32_t>& children);
