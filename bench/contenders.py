@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -45,13 +46,21 @@ class Contender:
     count: Callable[[Path], int]  # entries, from what the check printed
     check: list[str] = field(default_factory=list)  # the command to count by; empty: the same
     timed_inside: bool = False  # prints "entries directories bytes seconds ..."
+    same_as: str = ""  # the key of what yields the very same; both checks print a checksum
     version: str = ""
+    version_of: str = ""  # empty: of the command
     missing: str = ""
 
 
 def first_number(output: Path) -> int:
     """The entries of a program that prints ``entries directories bytes seconds``."""
     return int(output.read_text().split()[0])
+
+
+def files_alone(output: Path) -> int:
+    """The files of such a program."""
+    entries, directories = output.read_text().split()[:2]
+    return int(entries) - int(directories)
 
 
 def lines(extra: int, mark: bytes = b"\n") -> Callable[[Path], int]:
@@ -142,18 +151,56 @@ def _summers(tools: Tools) -> Iterator[Contender]:
 
 def _pythons(tools: Tools) -> Iterator[Contender]:
     python = str(tools.python or sys.executable)
-    walker = [python, str(Path(__file__).with_name("walker.py"))]
     version = _version([python, "--version"])
 
-    def walk(key: str, role: Role, kind: Kind, *options: str, missing: str = "") -> Contender:
-        command = [*walker, *options, TREE]
+    def command(*options: str) -> list[str]:
+        return [python, str(Path(__file__).with_name("walker.py")), *options, TREE]
+
+    def walk(key: str, same_as: str, *options: str, missing: str = "") -> Contender:
         return Contender(
-            key, role, kind, command, first_number, [], True, version=version, missing=missing
+            key,
+            "ours" if key.startswith("ours") else "peer",
+            "names",
+            command(*options),
+            files_alone if "mock" in options else first_number,
+            command("--check", *options) if same_as else [],
+            timed_inside=True,
+            same_as=same_as,
+            version=version,
+            missing=missing,
         )
 
-    yield walk("os.walk", "peer", "names", "os")
-    yield walk("os.walk + lstat", "peer", "metadata", "os", "--lstat")
-    yield walk("ours: walk()", "ours", "names", "pwalk", missing=_no_package(tools, "pwalk.walk"))
+    up = "--bottom-up"
+    yield walk("os.walk", "os.walk", "os")
+    yield walk("os.walk, bottom-up", "os.walk, bottom-up", up, "os")
+    lstat = walk("os.walk + lstat", "", "--lstat", "os")
+    yield dataclasses.replace(lstat, kind="metadata")
+    yield _scandir_rs(walk("scandir-rs", "", "scandir_rs"), python)
+
+    no_walk, no_mock = _no_package(tools, "pwalk.walk"), _no_package(tools, "pwalk.walk_mock")
+    one = ("--threads", "1")
+    for key, same_as, options in (
+        ("ours: walk()", "os.walk", ()),
+        ("ours: walk(max_threads=1)", "os.walk", one),
+        ("ours: walk(), bottom-up", "os.walk, bottom-up", (up,)),
+    ):
+        yield walk(key, same_as, *options, "pwalk", missing=no_walk)
+    serial = "ours: walk_mock(max_threads=1)"
+    for key, same_as, options in (
+        ("ours: walk_mock()", serial, ()),
+        (serial, serial, one),
+        ("ours: walk_mock(), bottom-up", "", (up,)),
+    ):
+        yield walk(key, same_as, *options, "mock", missing=no_mock)
+
+
+def _scandir_rs(contender: Contender, python: str) -> Contender:
+    """``contender`` with the version of the package, or as missing."""
+    version = _version([python, "-c", "import scandir_rs; print(scandir_rs.__version__)"])
+    missing = "" if version else "scandir-rs is not installed for that Python"
+    return dataclasses.replace(
+        contender, version=version, version_of=contender.key, missing=missing
+    )
 
 
 def _no_package(tools: Tools, name: str = "pwalk.report") -> str:

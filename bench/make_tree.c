@@ -4,8 +4,9 @@
 //
 // N directories "d000000".. below DIRECTORY, K in each (default: so many that three or four levels
 // are enough), each holding M files "f000000.dat"..; with N = 0 the M files lie in DIRECTORY
-// itself. Sizes below 64 KiB, computed from the file's number and without any blocks.
-// DIRECTORY is created when it does not exist. Prints "directories files seconds".
+// itself. With K = 1, a chain, all are called "d", so that paths of long chains remain usable.
+// Sizes below 64 KiB, computed from the file's number and without any blocks. DIRECTORY is created
+// when it does not exist. Prints "directories files seconds".
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -47,6 +48,7 @@ static size_t write_path(const struct plan* plan, uint64_t directory, char* out,
     if (directory == 0) return (size_t)snprintf(out, capacity, "%s", plan->top);
     const size_t length = write_path(plan, (directory - 1) / plan->fanout, out, capacity);
     if (length >= capacity) return length;
+    if (plan->fanout == 1) return length + (size_t)snprintf(out + length, capacity - length, "/d");
     return length +
            (size_t)snprintf(out + length, capacity - length, "/d%06ju", (uintmax_t)(directory - 1));
 }

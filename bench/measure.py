@@ -31,6 +31,7 @@ class Result:
 
     contender: Contender
     entries: int = -1
+    checksum: str = ""  # of what its check found, in order; empty: it prints none
     runs: list[Run] = field(default_factory=list)
     problem: str = ""
 
@@ -82,17 +83,27 @@ def run_once(contender: Contender, tree: Path, scratch: Path) -> Run:
 
 
 def check(result: Result, tree: Path, scratch: Path, expected: int) -> None:
-    """Count what the contender finds; a run that could have been timed is kept as one."""
+    """Note what the contender finds; a run that could have been timed is kept as one."""
     contender, output = result.contender, scratch / "output"
     seconds, peak = _run(contender.check or contender.command, tree, output)
     result.entries = contender.count(output)
     if result.entries != expected:
-        result.problem = f"found {result.entries:,} entries instead of {expected:,}"
+        result.problem = f"found {result.entries:,} instead of {expected:,}"
     if contender.timed_inside:
-        seconds = float(output.read_text().split()[3])
+        printed = output.read_text().split()
+        seconds = float(printed[3])
+        result.checksum = printed[4] if contender.same_as else ""
     if seconds > SLOW_SECONDS and not contender.check:
         result.runs.append(Run(seconds, peak, []))
     output.unlink()
+
+
+def compare_order(results: dict[str, Result]) -> None:
+    """Mark those that did not yield the very same as the contender they have to follow."""
+    for result in results.values():
+        model = results.get(result.contender.same_as)
+        if result.checksum and model and model.checksum and result.checksum != model.checksum:
+            result.problem = f"does not yield the same in the same order as {model.contender.key}"
 
 
 def _guarded(result: Result, action: Callable[[Result], None]) -> None:
@@ -124,7 +135,10 @@ def compare(
             before_each()
             result.runs.append(run_once(result.contender, tree, scratch))
 
-    for action in (count, *[sample] * rounds):
+    for result in present:
+        _guarded(result, count)
+    compare_order(results)
+    for _ in range(rounds):
         for result in present:
-            _guarded(result, action)
+            _guarded(result, sample)
     return results

@@ -52,9 +52,8 @@ def _chosen(names: list[str] | None, quick: bool) -> list[Scenario]:
 def _run(
     scenario: Scenario, contenders: dict[str, Contender], tools: Tools, work: Path, rounds: int
 ) -> dict[str, Result]:
-    print(
-        f"\n== {scenario.name}: {scenario.title} ({scenario.shape.entries:,} entries)", flush=True
-    )
+    size = f"{scenario.shape.entries:,} {scenario.unit}"
+    print(f"\n== {scenario.name}: {scenario.title} ({size})", flush=True)
     if scenario.unavailable():
         print(f"skipped: {scenario.unavailable()}")
         return {}
@@ -71,7 +70,7 @@ def _run(
     except UnavailableError as reason:
         print(f"skipped: {reason}")
         return {}
-    print(tables.equality(results, scenario.shape.entries))
+    print(tables.equality(scenario, results))
     print(tables.table(scenario, results), flush=True)
     return results
 
@@ -80,7 +79,7 @@ def _print_heading(described: dict[str, str], contenders: dict[str, Contender]) 
     for label, value in described.items():
         print(f"{label}: {value}")
     versions = {
-        Path(contender.command[0]).name: contender.version
+        contender.version_of or Path(contender.command[0]).name: contender.version
         for contender in contenders.values()
         if contender.version
     }

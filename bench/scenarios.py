@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,13 @@ class Scenario:
     delay_us: int = 0  # above 0: served by latencyfs
     attr_timeout: float = 0.0
     cold: bool = False
+    computed: bool = False  # by the contender itself, which is told the number of files
     rounds: int | None = None  # None: as the command line says
+
+    @property
+    def unit(self) -> str:
+        """What is counted."""
+        return "files" if self.computed else "entries"
 
     def unavailable(self) -> str:
         """Why it cannot run here, or nothing."""
@@ -38,13 +44,17 @@ class Scenario:
             time.sleep(self.attr_timeout + 0.1)  # else one contender lives on another's cache
 
     def tree(self, work: Path, programs: Path) -> AbstractContextManager[Path]:
-        """The tree, for as long as it is needed."""
+        """The tree, for as long as it is needed; of a computed one, the number of files."""
+        if self.computed:
+            return nullcontext(Path(str(self.shape.files)))
         if self.delay_us:
             return trees.with_latency(self.shape, work, programs, self.delay_us, self.attr_timeout)
         return trees.on_disk(self.shape, work, programs)
 
 
-_NAMES = ("find, names", "bfs, names", "fd, names", "os.walk", "ours: walk()")
+_NAMES = ("find, names", "bfs, names", "fd, names")
+_WALKS = ("os.walk", "scandir-rs", "ours: walk()", "ours: walk(max_threads=1)")
+_BOTH_ORDERS = (*_WALKS, "os.walk, bottom-up", "ours: walk(), bottom-up")
 _STATS = ("find, stat", "bfs, stat", "du", "gdu", "os.walk + lstat", "pwalk 3.0, CSV")
 _OURS = ("ours: scan", "ours: scan, CSV encoded", "ours: CSV", "ours: Parquet")
 _WIDE = ("floor, cores", "floor, 16", "floor, 64")
@@ -64,6 +74,7 @@ _SLOW_FS = (
 )
 _AT_64 = ("floor, 64", "floor, names, 64")
 _MEMORY = ("ours: scan", "ours: CSV", "ours: Parquet")
+_MOCKS = ("ours: walk_mock()", "ours: walk_mock(max_threads=1)", "ours: walk_mock(), bottom-up")
 
 
 def all_scenarios(quick: bool) -> list[Scenario]:
@@ -74,27 +85,43 @@ def all_scenarios(quick: bool) -> list[Scenario]:
     huge = Shape(0, 20_000 // size)
     million = Shape(0, 1_000_000 // size)
     five = Shape(100_000 // size, 49)
+    chain = Shape(1_000 // size, 5, chain=True)
+    mock = Shape(0, 10_000_000 // size)
     floors = ("floor, names, cores", "floor, 1", *_WIDE)
     return [
-        Scenario("warm", "many directories, warm cache", many, (*floors, *_NAMES, *_STATS, *_OURS)),
+        Scenario(
+            "warm",
+            "many directories, warm cache",
+            many,
+            (*floors, *_NAMES, *_BOTH_ORDERS, *_STATS, *_OURS),
+        ),
         Scenario(
             "cold",
             "many directories, caches dropped before each run",
             many,
-            (*_WIDE, *_STATS, "ours: scan", "ours: Parquet"),
+            (
+                *("floor, names, cores", "floor, names, 64", *_WIDE),
+                *(*_NAMES, *_BOTH_ORDERS, *_STATS, "ours: scan", "ours: Parquet"),
+            ),
             cold=True,
         ),
         Scenario(
             "million",
             "one huge directory, warm cache",
             million,
-            ("floor, names, cores", *_WIDE, *_NAMES, *_STATS, *_OURS),
+            ("floor, names, cores", *_WIDE, *_NAMES, *_WALKS, *_STATS, *_OURS),
+        ),
+        Scenario(
+            "chain",
+            "one deep chain of directories, warm cache",
+            chain,
+            ("floor, names, cores", "floor, cores", *_NAMES, *_BOTH_ORDERS, "ours: scan"),
         ),
         Scenario(
             "latency",
             "1 ms per operation, no attribute caching",
             slow,
-            _SLOW_FS,
+            (*_SLOW_FS, *_BOTH_ORDERS),
             _AT_64,
             delay_us=1000,
         ),
@@ -110,11 +137,12 @@ def all_scenarios(quick: bool) -> list[Scenario]:
             "latency-cached",
             "1 ms per operation, attributes cached for 3 s",
             slow,
-            ("floor, names, 64", "floor, 64", "os.walk", "ours: walk()", "ours: scan"),
+            ("floor, names, 64", "floor, 64", *_BOTH_ORDERS, "ours: scan"),
             _AT_64,
             delay_us=1000,
             attr_timeout=3.0,
         ),
+        Scenario("walk-mock", "a computed tree through walk_mock()", mock, _MOCKS, computed=True),
         Scenario("memory", "peak memory, the warm tree", many, _MEMORY, rounds=1),
         Scenario("memory-5", "peak memory, five times as many", five, _MEMORY, rounds=1),
     ]

@@ -7,7 +7,7 @@ import resource
 from measure import Result
 from scenarios import Scenario
 
-HEAD = ("", "median s", "min s", "x floor", "x best peer", "entries/s", "peak MiB", "runs")
+HEAD = ("", "median s", "min s", "x floor", "x best peer", "per second", "peak MiB", "runs")
 
 
 def _median_of(results: dict[str, Result], key: str) -> float | None:
@@ -64,11 +64,24 @@ def table(scenario: Scenario, results: dict[str, Result]) -> str:
     return "\n".join(text)
 
 
-def equality(results: dict[str, Result], expected: int) -> str:
-    """Whether all that ran found the same."""
+def equality(scenario: Scenario, results: dict[str, Result]) -> str:
+    """Whether all that ran found the same, and in the same order where that is promised."""
+    expected = scenario.shape.entries
     checked = [result for result in results.values() if result.entries >= 0]
     same = sum(result.entries == expected for result in checked)
-    return f"{same} of {len(checked)} contenders found the same {expected:,} entries"
+    text = [f"{same} of {len(checked)} contenders found the same {expected:,} {scenario.unit}"]
+    models = {result.contender.same_as for result in checked if result.checksum}
+    for model in sorted(models & results.keys()):
+        expected_sum = results[model].checksum
+        others = [
+            result
+            for key, result in results.items()
+            if key != model and result.contender.same_as == model and result.checksum
+        ]
+        if expected_sum and others:
+            same = sum(result.checksum == expected_sum for result in others)
+            text.append(f"{same} of {len(others)} yield the very same in the order of {model}")
+    return "\n".join(text)
 
 
 def threads_line(scenario: Scenario, results: dict[str, Result]) -> str:
@@ -93,6 +106,7 @@ def as_data(results: dict[str, Result]) -> dict[str, object]:
             "missing": result.contender.missing,
             "problem": result.problem,
             "entries": result.entries,
+            "checksum": result.checksum,
             "seconds": [run.seconds for run in result.runs],
             "peak_rss": [run.peak_rss for run in result.runs],
             "printed": [run.printed for run in result.runs],

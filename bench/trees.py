@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -18,10 +17,14 @@ class UnavailableError(Exception):
 
 @dataclass(frozen=True)
 class Shape:
-    """``directories`` directories with ``files`` files each; none: the files lie in the top."""
+    """``directories`` directories with ``files`` files each; none: the files lie in the top.
+
+    As a ``chain`` each directory lies in the one before; on disk only.
+    """
 
     directories: int
     files: int
+    chain: bool = False
 
     @property
     def entries(self) -> int:
@@ -30,7 +33,8 @@ class Shape:
 
     def options(self) -> list[str]:
         """As make_tree and latencyfs take it."""
-        return ["--directories", str(self.directories), "--files", str(self.files)]
+        chain = ["--fanout", "1"] if self.chain else []
+        return ["--directories", str(self.directories), "--files", str(self.files), *chain]
 
 
 def _require(program: Path) -> None:
@@ -41,11 +45,14 @@ def _require(program: Path) -> None:
 @contextlib.contextmanager
 def on_disk(shape: Shape, work: Path, programs: Path) -> Iterator[Path]:
     """A tree below ``work``, made by make_tree unless an earlier run left it."""
-    tree = work / f"tree-{shape.directories}x{shape.files}"
+    form = "chain" if shape.chain else "tree"
+    tree = work / f"{form}-{shape.directories}x{shape.files}"
     if not tree.exists():
         _require(programs / "make_tree")
         unfinished = tree.with_suffix(".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        subprocess.run(
+            ["rm", "-rf", str(unfinished)], check=True
+        )  # rmtree recurses, chains are deep
         print(f"making {tree.name}: {shape.entries:,} entries", flush=True)
         command = [str(programs / "make_tree"), str(unfinished), *shape.options()]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
