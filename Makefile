@@ -3,6 +3,7 @@
 PYTHON ?= python3
 DIR ?= /usr
 JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 600
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,15 +18,16 @@ BENCH_PACKAGES := libfuse3-dev fuse3 bfs fd-find gdu findutils
 
 SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src python -type f \
              -not -name '*.pyc')
-CPP := $(shell find include src tests/cpp bench examples -name '*.[ch]pp' -o -name '*.[ch]')
+CPP := $(shell find include src tests/cpp tests/fuzz bench examples -name '*.[ch]pp' -o -name '*.[ch]')
 TESTED_PRESETS := dev asan tsan
 
-.PHONY: help setup try test test-cpp test-python bench lint format clean
+.PHONY: help setup try test test-cpp test-python fuzz bench lint format clean
 
 help:
 	@echo 'make try [DIR=/usr]  install what is missing, build, report on DIR, say what was found'
 	@echo 'make test            install what is missing, build, run every test'
 	@echo 'make setup           both packages in .venv'
+	@echo 'make fuzz            libFuzzer on the readers of foreign bytes (FUZZ_SECONDS=600 each)'
 	@echo 'make bench           measure beside other tools (QUICK=1: smaller trees)'
 	@echo 'make lint, format    check the style of everything; mend what can be mended'
 
@@ -66,8 +68,22 @@ test-python: $(VENV)/.test-tools
 	cmake --build --preset dev -j $(JOBS)
 	$(BIN)/python -m pytest
 
+# Each target for FUZZ_SECONDS, from seeds made by the text of its format.
+fuzz: setup
+	@tools/apt-install clang
+	@tools/apt-install libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
+	cmake --preset fuzz >/dev/null
+	cmake --build --preset fuzz -j $(JOBS)
+	$(BIN)/python tests/fuzz/seeds.py build/fuzz/seeds
+	@set -e; for target in pwal_fuzz; do \
+		mkdir -p build/fuzz/corpus/$$target; \
+		build/fuzz/tests/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+			-print_final_stats=1 build/fuzz/corpus/$$target build/fuzz/seeds/$$target; \
+	done
+
 bench: $(VENV)/.test-tools
 	@tools/apt-install $(BENCH_PACKAGES)
+	@$(BIN)/pip install -q --only-binary scandir-rs 'scandir-rs~=2.10.0' || echo 'bench: without scandir-rs'
 	cmake --preset release >/dev/null
 	cmake --build --preset release -j $(JOBS)
 	$(BIN)/python bench/run.py --build build/release --python $(BIN)/python \

@@ -85,7 +85,8 @@ class Scan : public Report {
 // Fills `out` with the schema of a scan: a struct of the columns.
 void export_scan_schema(ArrowSchema& out);
 
-enum class TextFormat : std::uint8_t { csv, lines, nul_terminated };
+// Rows as CSV, paths, or rows as PWAL (pwal.hpp).
+enum class TextFormat : std::uint8_t { csv, lines, nul_terminated, binary };
 enum class Compression : std::uint8_t { none, zstd, gzip };
 
 struct TextOptions {
@@ -96,13 +97,13 @@ struct TextOptions {
     bool others = true;       // lines: everything else is wanted
 };
 
-// CSV, or just paths, written to a descriptor by a thread of its own.
+// CSV, PWAL, or just paths, written to a descriptor by a thread of its own.
 class FileReport final : public Report {
    public:
     // `fd` stays the caller's, and must stay open as long as this object lives; `name` is what
-    // errors call it.
+    // errors call it. PWAL is never compressed, and its `fd` must be able to seek: SystemError.
     FileReport(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options,
-               const TextOptions& text, int fd, std::string name);
+               const TextOptions& text, int fd, const std::string& name);
     ~FileReport() override;
 
     void close() noexcept override;

@@ -150,8 +150,6 @@ class Walk {
     [[nodiscard]] const std::string& top() const noexcept;
     // All failures so far, in the order they were met.
     [[nodiscard]] std::vector<EntryError> errors() const;
-    // Adds a failure met by a consumer of the walk's entries.
-    void add_error(EntryError error);
     // The exception that ended the walk, if one did (out of memory, a sink that threw).
     [[nodiscard]] std::exception_ptr failure() const;
 

@@ -1,6 +1,6 @@
 import builtins
 import enum
-from typing import AnyStr, Generic, Literal
+from typing import AnyStr, Generic, Literal, Protocol
 
 __version__: str
 
@@ -25,6 +25,7 @@ class TextFormat(enum.Enum):
     csv = 0
     lines = 1
     nul_terminated = 2
+    binary = 3
 
 class Compression(enum.Enum):
     none = 0
@@ -136,11 +137,26 @@ class Batch:
     def rows(self) -> int: ...
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
 
-class Scan(Report):
-    def __init__(
-        self, top: bytes, options: ReportOptions, cached_attributes: bool = False
-    ) -> None: ...
+class BatchSource(Protocol):
     @property
     def consumed(self) -> bool: ...
     def next(self, timeout: float) -> Batch | Literal[False] | None: ...
     def stream(self) -> object: ...
+
+class Scan(Report, BatchSource):
+    def __init__(
+        self, top: bytes, options: ReportOptions, cached_attributes: bool = False
+    ) -> None: ...
+
+class PwalReader(BatchSource):
+    def __init__(self, path: bytes) -> None: ...
+    def close(self) -> None: ...
+    def write_csv(self, fd: int, name: bytes, options: TextOptions) -> None: ...
+    @property
+    def records(self) -> int: ...
+    @property
+    def torn(self) -> bool: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def clamped_times(self) -> int: ...

@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 
 from pwalk import _core
-from pwalk._scan import ScanSchema
+from pwalk._stream import ScanSchema
 
 # Few distinct values, or the same one over and over.
 _DICTIONARY_COLUMNS = ["extension", "st_dev"]

@@ -16,12 +16,13 @@ from types import TracebackType
 from typing import Any
 
 from pwalk import _arguments, _core
-from pwalk._scan import POLL_INTERVAL, await_start
+from pwalk._scan import await_start
+from pwalk._stream import POLL_INTERVAL
 from pwalk._types import EntryError, Progress, errors_of, progress_of
 
 ProgressCallback = Callable[[Progress], object]
 
-FORMATS = ("parquet", "csv")
+FORMATS = ("parquet", "csv", "binary")
 COMPRESSIONS = ("zstd", "gzip", "none")
 _TEXT_COMPRESSIONS = {
     "none": _core.Compression.none,
@@ -29,6 +30,8 @@ _TEXT_COMPRESSIONS = {
     "gzip": _core.Compression.gzip,
 }
 _TEXT_SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}
+_CSV_SUFFIXES = (".csv", ".csv.zst", ".csv.gz")
+_BINARY_SUFFIX = ".pwal"
 
 #: Seconds between two calls of a progress callback, at least.
 PROGRESS_INTERVAL = 0.1
@@ -84,9 +87,11 @@ def report(
     does not end the report: it is one of the errors returned.
 
     :param top: the directory to report on
-    :param format: ``"parquet"``, or ``"csv"`` as pwalk 3.0 writes it
-    :param output: the file to write; None for ``scan.parquet``, ``scan.csv``, ``scan.csv.zst`` or
-        ``scan.csv.gz`` in the working directory; ``"-"`` for CSV on standard output
+    :param format: ``"parquet"``, ``"csv"`` as pwalk 3.0 writes it, or ``"binary"``, which
+        :func:`pwalk.read_binary` reads
+    :param output: the file to write; None for ``scan.parquet``, ``scan.csv``, ``scan.csv.zst``,
+        ``scan.csv.gz`` or ``scan.pwal`` in the working directory; ``"-"`` for CSV on standard
+        output
     :param max_threads: cores to keep busy; None for all that this process may use
     :param buffer_threshold: bytes that may wait in memory for the file, or a text such as
         ``"512MB"``
@@ -95,7 +100,7 @@ def report(
     :param exclude: paths to leave out, matched whole, component by component
     :param max_depth: levels of directories below the top to enter; None or 0 for all
     :param compression: ``"zstd"``, ``"gzip"`` or ``"none"``; None for zstd in Parquet, and for
-        what the output's name says in CSV
+        what the output's name says in CSV; binary has none
     :param header: begin CSV with the names of the columns
     :param progress: called with a :class:`Progress`, at least once and at most 10 times a second,
         on this thread; what it raises ends the report
@@ -140,13 +145,13 @@ def run_report(
 ) -> Outcome:
     """Do what :func:`report` does, and tell how it went. ``options`` are ``report_options``'."""
     encoded = _arguments.path_bytes("top", top)
-    target = _target(format, output, compression, header)
+    target = target_of(format, output, compression, header)
     options["exclude"] = _arguments.exclusions(options["exclude"])  # may be an iterator
     checked = _arguments.report_options(**options)
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be callable, not {type(progress).__name__}")
-    write = _write_parquet if target.format == "parquet" else _write_csv
-    with _Output(target) as file:
+    write = _write_parquet if target.format == "parquet" else _write_file
+    with Output(target) as file:
         core = write(encoded, checked, cached_attributes, options, target, file, _Ticker(progress))
         file.commit()
     return Outcome(target.path, errors_of(core), progress_of(core))
@@ -158,30 +163,56 @@ def run_walk(
     """Write nothing but paths. ``options`` are ``report_options``'."""
     encoded = _arguments.path_bytes("top", top)
     checked = _arguments.report_options(**options)
-    with _Output(Target("paths", "none", output, header=False)) as file:
+    with Output(Target("paths", "none", output, header=False)) as file:
         core = _core.FileReport(encoded, checked, text, file.fd, os.fsencode(output))
         _follow(core, encoded, _Ticker(None))
         file.commit()
     return Outcome(output, errors_of(core), progress_of(core))
 
 
-def _target(
+def target_of(
     format: str,  # noqa: A002
     output: _arguments.StrPath | None,
     compression: str | None,
     header: bool,
 ) -> Target:
+    """Check where a report is to go."""
     _arguments.choice("format", format, FORMATS)
     if compression is not None:
         _arguments.choice("compression", compression, COMPRESSIONS)
     path = None if output is None else os.fsdecode(_arguments.path_bytes("output", output))
+    if format != "csv" and path == "-":
+        raise ValueError("output: only format 'csv' can be streamed to standard output")
+    if format == "binary":
+        if compression not in (None, "none"):
+            raise ValueError("compression must be none with format 'binary'")
+        return Target(format, "none", path or "scan" + _BINARY_SUFFIX, header)
     if format == "parquet":
-        if path == "-":
-            raise ValueError("output: only format 'csv' can be streamed to standard output")
         return Target(format, compression or "zstd", path or "scan.parquet", header)
     if compression is None:
         compression = _compression_of(path or "")
     return Target(format, compression, path or "scan.csv" + _TEXT_SUFFIXES[compression], header)
+
+
+def format_of(path: str | None) -> str:
+    """Return the format that a file's name asks for."""
+    if path is not None and path.endswith(_BINARY_SUFFIX):
+        return "binary"
+    return "csv" if path is not None and is_csv_name(path) else "parquet"
+
+
+def is_csv_name(path: str) -> bool:
+    """Return whether CSV is what belongs there."""
+    return path == "-" or path.endswith(_CSV_SUFFIXES)
+
+
+def text_options(target: Target) -> _core.TextOptions:
+    """Convert for the core how a file that is not Parquet is written."""
+    return _core.TextOptions(
+        format=_core.TextFormat.binary if target.format == "binary" else _core.TextFormat.csv,
+        compression=_TEXT_COMPRESSIONS[target.compression],
+        header=target.header,
+    )
 
 
 def _compression_of(path: str) -> str:
@@ -191,7 +222,7 @@ def _compression_of(path: str) -> str:
     return "none"
 
 
-class _Output(AbstractContextManager["_Output"]):
+class Output(AbstractContextManager["Output"]):
     """The file being written, or standard output. Discarded unless committed."""
 
     def __init__(self, target: Target) -> None:
@@ -257,22 +288,18 @@ def printable(path: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
 
 
-def _write_csv(
+def _write_file(
     top: bytes,
     checked: _core.ReportOptions,
     cached_attributes: bool,
     options: dict[str, Any],
     target: Target,
-    file: _Output,
+    file: Output,
     ticker: _Ticker,
 ) -> _core.Report:
     del options
-    text = _core.TextOptions(
-        format=_core.TextFormat.csv,
-        compression=_TEXT_COMPRESSIONS[target.compression],
-        header=target.header,
-    )
     name = os.fsencode(target.path)
+    text = text_options(target)
     core = _core.FileReport(top, checked, text, file.fd, name, cached_attributes)
     _follow(core, top, ticker)
     return core
@@ -294,7 +321,7 @@ def _write_parquet(
     cached_attributes: bool,
     options: dict[str, Any],
     target: Target,
-    file: _Output,
+    file: Output,
     ticker: _Ticker,
 ) -> _core.Report:
     started = _now()

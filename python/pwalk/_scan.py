@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from pwalk import _arguments, _core
+from pwalk._stream import POLL_INTERVAL, BatchStream
 from pwalk._types import EntryError, Progress, errors_of, progress_of
-
-if TYPE_CHECKING:
-    import pyarrow
-
-# How often a wait looks whether it has been interrupted, in seconds.
-POLL_INTERVAL = 0.05
 
 # Bytes of batches that may wait for whoever consumes a live stream.
 _STREAM_BUFFER = 64 << 20
@@ -31,7 +24,7 @@ def await_start(report: _core.Report, top: bytes) -> None:
         raise OSError(error, os.strerror(error), os.fsdecode(top))
 
 
-class Scan:
+class Scan(BatchStream):
     """A tree's metadata as a live stream of Arrow record batches; made by :func:`scan`.
 
     Anything that knows the Arrow PyCapsule interface consumes it directly, as in
@@ -43,46 +36,8 @@ class Scan:
 
     def __init__(self, core: _core.Scan) -> None:
         """Wrap a running scan of the core; use :func:`scan`."""
+        super().__init__(core)
         self._core = core
-        self._closed = False
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Hand the stream over, as an ``ArrowArrayStream`` capsule.
-
-        It may be asked for more than once, until rows are read through one of them.
-
-        :param requested_schema: not looked at: the schema is fixed
-        :raises RuntimeError: when the stream has been consumed or closed before
-        """
-        del requested_schema
-        self._check_unconsumed()
-        return self._core.stream()
-
-    def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
-        """Consume the stream batch by batch.
-
-        :raises RuntimeError: when the stream has been consumed or closed before
-        """
-        import pyarrow
-
-        self._check_unconsumed()
-        return self._batches(pyarrow)
-
-    def _batches(self, pyarrow: object) -> Iterator[pyarrow.RecordBatch]:
-        while (batch := self._core.next(POLL_INTERVAL)) is not False:
-            if batch is not None:
-                yield pyarrow.record_batch(batch)  # type: ignore[attr-defined]
-
-    def _check_unconsumed(self) -> None:
-        if self._closed or self._core.consumed:
-            raise RuntimeError("a scan is a one-shot stream: this one has been consumed or closed")
-
-    @property
-    def schema(self) -> pyarrow.Schema:
-        """The columns, as a :class:`pyarrow.Schema`; can be read at any time."""
-        import pyarrow
-
-        return pyarrow.schema(ScanSchema())
 
     @property
     def errors(self) -> list[EntryError]:
@@ -96,29 +51,8 @@ class Scan:
 
     def close(self) -> None:
         """Stop all work and wait until it has stopped. Idempotent."""
-        self._closed = True
+        super().close()
         self._core.close()
-
-    def __enter__(self) -> Scan:
-        """Return the scan itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the scan."""
-        self.close()
-
-
-class ScanSchema:
-    """The columns of a scan, for whatever knows the Arrow PyCapsule interface."""
-
-    def __arrow_c_schema__(self) -> object:
-        """Return an ``ArrowSchema`` capsule."""
-        return _core.scan_schema()
 
 
 def scan(

@@ -19,12 +19,14 @@ from typing import Any, NoReturn
 import click
 
 from pwalk import __version__, _core
+from pwalk._binary import convert as convert_binary
 from pwalk._cli_progress import live_progress
 from pwalk._report import (
     COMPRESSIONS,
     FORMATS,
     Outcome,
     ProgressCallback,
+    format_of,
     printable,
     run_report,
     run_walk,
@@ -35,7 +37,6 @@ EXIT_WITH_ERRORS = 1
 EXIT_FAILURE = 2
 EXIT_INTERRUPTED = 130
 
-_CSV_SUFFIXES = (".csv", ".csv.zst", ".csv.gz")
 _PATHS_SHOWN = 3
 
 
@@ -150,7 +151,7 @@ def report(
     with _progress(quiet) as progress:
         outcome = run_report(
             path,
-            format_ or _format_of(output),
+            format_ or format_of(output),
             output,
             compression,
             header,
@@ -162,6 +163,20 @@ def report(
     if not quiet:
         _summarize(outcome)
     sys.exit(EXIT_WITH_ERRORS if outcome.errors else EXIT_COMPLETE)
+
+
+@cli.command()
+@click.argument("source", metavar="IN")
+@click.argument("output", metavar="OUT")
+@click.option("--compression", metavar="|".join(COMPRESSIONS), help="Default: by format and name.")
+@click.option("--header/--no-header", default=True, help="CSV: name the columns first.")
+def convert(source: str, output: str, compression: str | None, header: bool) -> None:
+    """Write a binary report, IN, as OUT: CSV for .csv, .csv.zst, .csv.gz and -, else Parquet."""
+    file = convert_binary(source, output, compression, header)
+    _say(f"{file.records:,} entries")
+    if file.torn:
+        _say(f"{printable(source)} is torn: these are the entries before that place")
+    sys.exit(EXIT_WITH_ERRORS if file.torn else EXIT_COMPLETE)
 
 
 @cli.command()
@@ -205,11 +220,6 @@ def _selected(
         "max_depth": depth,
         **options,
     }
-
-
-def _format_of(output: str | None) -> str:
-    csv = output is not None and (output == "-" or output.endswith(_CSV_SUFFIXES))
-    return "csv" if csv else "parquet"
 
 
 def _progress(quiet: bool) -> AbstractContextManager[ProgressCallback | None]:

@@ -3,13 +3,6 @@
 #include "utf8.hpp"
 
 namespace filetree::report {
-namespace {
-
-// A batch goes to the consumer when it is full, or has this many bytes: deep trees have long paths.
-constexpr std::size_t most_batch_bytes = std::size_t{16} << 20U;
-
-}  // namespace
-
 void ArrowSink::entries(const WalkedDirectory& parent, const Listing& names,
                         std::span<const std::uint32_t> selected, std::size_t first,
                         const StatResult* stats) {
@@ -44,24 +37,12 @@ void ArrowSink::directory(const WalkedDirectory& directory, const DirectoryTotal
     append(row, path_, is_utf8(path_));
 }
 
-void ArrowSink::append(Row row, std::string_view path, bool path_is_utf8) {
+void ArrowSink::append(const Row& row, std::string_view path, bool path_is_utf8) {
     if (!batch_) batch_ = pool_->get();
-    row.filename = path;
-    if (!path_is_utf8) {
-        escaped_path_.clear();
-        append_escaped(path, escaped_path_);
-        row.filename = escaped_path_;
-        row.filename_raw = path;
-        if (row.extension.data() != nullptr) {
-            escaped_extension_.clear();
-            append_escaped(row.extension, escaped_extension_);
-            row.extension = escaped_extension_;
-        }
-    }
-    if (const unsigned clamped = batch_->append(row)) {
+    if (const unsigned clamped = row_.append(row, path, path_is_utf8, *batch_)) {
         shared_->clamped_times.fetch_add(clamped, std::memory_order_relaxed);
     }
-    if (batch_->rows() == batch_->capacity() || batch_->bytes() >= most_batch_bytes) flush();
+    if (BatchPool::is_full(*batch_)) flush();
 }
 
 void ArrowSink::flush() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bounded_queue.hpp"
+#include "path_row.hpp"
 #include "record_batch.hpp"
 #include "shared.hpp"
 
@@ -22,15 +23,14 @@ class ArrowSink final : public EntrySink {
     void flush() override;
 
    private:
-    void append(Row row, std::string_view path, bool path_is_utf8);
+    void append(const Row& row, std::string_view path, bool path_is_utf8);
 
     std::shared_ptr<BatchQueue> queue_;
     std::shared_ptr<BatchPool> pool_;
     std::shared_ptr<Report::Shared> shared_;
     std::unique_ptr<RecordBatch> batch_;
     std::string path_;
-    std::string escaped_path_;
-    std::string escaped_extension_;
+    PathRow row_;
 };
 
 }  // namespace filetree::report

@@ -1,16 +1,16 @@
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
 #include <thread>
 
-#include "compressor.hpp"
 #include "csv_sink.hpp"
+#include "file_writer.hpp"
 #include "filetree/report.hpp"
 #include "path_sink.hpp"
+#include "pwal_sink.hpp"
 
 namespace filetree {
 namespace {
@@ -18,38 +18,50 @@ namespace {
 using report::ByteBuffer;
 using report::TextQueue;
 
-void write_all(int fd, const std::string& name, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0) {
-            if (errno == EINTR) continue;
-            throw SystemError(errno, name);
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
-}
-
 std::unique_ptr<EntrySink> make_sink(const TextOptions& options,
                                      const std::shared_ptr<TextQueue>& queue,
                                      const std::shared_ptr<Report::Shared>& shared) {
-    if (options.format == TextFormat::csv) {
-        return std::make_unique<report::CsvSink>(queue, shared);
+    switch (options.format) {
+        case TextFormat::csv:
+            return std::make_unique<report::CsvSink>(queue, shared);
+        case TextFormat::binary:
+            return std::make_unique<report::PwalSink>(queue, shared);
+        default:
+            return std::make_unique<report::PathSink>(queue, options);
     }
-    return std::make_unique<report::PathSink>(queue, options);
+}
+
+// The header of a PWAL file names the number of its records, which is known only at the end.
+void check_can_be_replaced(int fd, const std::string& name) {
+    if (::lseek(fd, 0, SEEK_CUR) < 0) throw SystemError(errno, name);
+}
+
+void begin_binary(report::FileWriter& file) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+    ByteBuffer header;
+    report::pwal::append_header({0, 0, static_cast<std::uint64_t>(seconds)}, header);
+    file.put(header.view());
+}
+
+void end_binary(report::FileWriter& file, std::uint64_t records) {
+    file.replace(report::pwal::record_count_offset,
+                 {reinterpret_cast<const char*>(&records), sizeof records});
 }
 
 }  // namespace
 
 // The thread that writes, and what it came to.
 struct FileReport::Writer {
-    Writer(std::size_t threshold, std::shared_ptr<ConsumerGauge> gauge, const TextOptions& options_,
-           int fd_, std::string name_)
-        : queue(std::make_shared<TextQueue>(threshold, std::move(gauge))),
+    Writer(std::size_t threshold, const std::shared_ptr<Report::Shared>& shared_,
+           const TextOptions& options_, int fd, const std::string& name)
+        : queue(std::make_shared<TextQueue>(threshold, shared_->gauge)),
+          shared(shared_),
           options(options_),
-          fd(fd_),
-          name(std::move(name_)),
-          compressor(report::make_compressor(options_.compression)),
-          thread([this] { run(); }) {}
+          file(fd, name, options_.compression) {
+        if (options.format == TextFormat::binary) check_can_be_replaced(fd, name);
+        thread = std::thread([this] { run(); });
+    }
 
     ~Writer() {
         queue->close();
@@ -69,49 +81,28 @@ struct FileReport::Writer {
     }
 
     void write_everything() {
-        if (options.format == TextFormat::csv && options.header) put(report::csv_header);
+        if (options.format == TextFormat::csv && options.header) file.put(report::csv_header);
+        if (options.format == TextFormat::binary) begin_binary(file);
         ByteBuffer piece;
         for (;;) {
             switch (queue->pop(piece, std::chrono::hours(1))) {
                 case TextQueue::Pop::piece:
-                    put(piece.view());
+                    file.put(piece.view());
                     break;
                 case TextQueue::Pop::timeout:
                     break;
                 case TextQueue::Pop::end:
-                    finish();
+                    file.finish();
+                    if (options.format == TextFormat::binary) end_binary(file, shared->records);
                     return;
             }
         }
     }
 
-    void put(std::string_view bytes) {
-        if (!compressor) return write_counted(bytes);
-        compressor->compress(bytes, compressed);
-        constexpr std::size_t worth_writing = std::size_t{256} << 10U;
-        if (compressed.size() >= worth_writing) write_compressed();
-    }
-    void finish() {
-        if (!compressor) return;
-        compressor->finish(compressed);
-        write_compressed();
-    }
-    void write_compressed() {
-        write_counted(compressed.view());
-        compressed.clear();
-    }
-    void write_counted(std::string_view bytes) {
-        write_all(fd, name, bytes);
-        written.fetch_add(bytes.size(), std::memory_order_relaxed);
-    }
-
     const std::shared_ptr<TextQueue> queue;
+    const std::shared_ptr<Report::Shared> shared;
     const TextOptions options;
-    const int fd;
-    const std::string name;
-    std::unique_ptr<report::Compressor> compressor;
-    ByteBuffer compressed;
-    std::atomic<std::uint64_t> written{0};
+    report::FileWriter file;
 
     std::mutex mutex;
     std::condition_variable changed;
@@ -123,11 +114,10 @@ struct FileReport::Writer {
 
 FileReport::FileReport(std::shared_ptr<FileSystem> fs, const std::string& top,
                        const ReportOptions& options, const TextOptions& text, int fd,
-                       std::string name)
-    : writer_(std::make_unique<Writer>(options.buffer_threshold, shared_->gauge, text, fd,
-                                       std::move(name))) {
+                       const std::string& name)
+    : writer_(std::make_unique<Writer>(options.buffer_threshold, shared_, text, fd, name)) {
     WalkOptions walk = options.walk;
-    walk.attributes = text.format == TextFormat::csv;
+    walk.attributes = text.format == TextFormat::csv || text.format == TextFormat::binary;
     walk_ = std::make_unique<Walk>(
         std::move(fs), top, walk,
         [queue = writer_->queue, shared = shared_, text] { return make_sink(text, queue, shared); },
@@ -151,8 +141,6 @@ bool FileReport::wait(std::chrono::nanoseconds timeout) {
     return true;
 }
 
-std::uint64_t FileReport::bytes_written() const noexcept {
-    return writer_->written.load(std::memory_order_relaxed);
-}
+std::uint64_t FileReport::bytes_written() const noexcept { return writer_->file.written(); }
 
 }  // namespace filetree

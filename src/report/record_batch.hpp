@@ -108,6 +108,12 @@ class BatchPool {
     void put(std::unique_ptr<RecordBatch> batch);
 
     static constexpr std::size_t batch_capacity = 4096;
+    // A batch goes to the consumer when it is full, or has this many bytes: deep trees have long
+    // paths.
+    static constexpr std::size_t most_batch_bytes = std::size_t{16} << 20U;
+    [[nodiscard]] static bool is_full(const RecordBatch& batch) noexcept {
+        return batch.rows() == batch.capacity() || batch.bytes() >= most_batch_bytes;
+    }
 
    private:
     static constexpr std::size_t most_kept = 16;

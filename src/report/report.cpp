@@ -11,8 +11,19 @@ std::optional<int> Report::wait_started(std::chrono::nanoseconds timeout) {
     return walk_->wait_started(timeout);
 }
 
-WalkProgress Report::progress() const { return walk_->progress(); }
-std::vector<EntryError> Report::errors() const { return walk_->errors(); }
+WalkProgress Report::progress() const {
+    WalkProgress progress = walk_->progress();
+    const std::lock_guard lock(shared_->mutex);
+    progress.errors += shared_->errors.size();
+    return progress;
+}
+
+std::vector<EntryError> Report::errors() const {
+    std::vector<EntryError> errors = walk_->errors();
+    const std::lock_guard lock(shared_->mutex);
+    errors.insert(errors.end(), shared_->errors.begin(), shared_->errors.end());
+    return errors;
+}
 
 ReportNotes Report::notes() const {
     const std::lock_guard lock(shared_->mutex);

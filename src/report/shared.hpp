@@ -22,7 +22,17 @@ struct Report::Shared {
         if (bad_paths.size() < most_bad_paths) bad_paths.push_back(std::move(path));
     }
 
+    // An entry that could be looked at, but not be written.
+    void note_error(EntryError error) {
+        const std::lock_guard lock(mutex);
+        errors.push_back(std::move(error));
+    }
+
+    // PWAL: records handed to the queue.
+    std::atomic<std::uint64_t> records{0};
+
     std::mutex mutex;
+    std::vector<EntryError> errors;
     std::vector<std::string> bad_paths;
     std::uint64_t bad_paths_seen = 0;
 };

@@ -322,7 +322,6 @@ bool Walk::cancelled() const noexcept { return state_->engine().stopping; }
 const std::string& Walk::top() const noexcept { return state_->engine().top; }
 WalkProgress Walk::progress() const { return state_->progress(); }
 std::vector<EntryError> Walk::errors() const { return state_->engine().errors.copy(); }
-void Walk::add_error(EntryError error) { state_->engine().errors.add(std::move(error)); }
 std::exception_ptr Walk::failure() const {
     const std::lock_guard lock(state_->engine().failure_mutex);
     return state_->engine().failure;

@@ -10,9 +10,11 @@ namespace pwalk_bindings {
 namespace nb = nanobind;
 
 // One for each bound class.
+void bind_arrow_stream(nb::module_& module);
 void bind_options(nb::module_& module);
 void bind_ordered_walk(nb::module_& module);
 void bind_output_file(nb::module_& module);
+void bind_pwal(nb::module_& module);
 void bind_report(nb::module_& module);
 void bind_scan(nb::module_& module);
 

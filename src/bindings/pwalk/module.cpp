@@ -30,11 +30,15 @@ void translate_system_error(const std::exception_ptr& exception, void* /*unused*
 NB_MODULE(_core, module) {
     module.doc() = "The core of pwalk.";
     module.attr("__version__") = FILETREE_VERSION;
+    // A daemon thread keeps what it uses until the process is gone; that is no leak to complain of.
+    nb::set_leak_warnings(false);
     nb::register_exception_translator(translate_system_error);
     module.def("available_cores", &filetree::available_cores);
+    pwalk_bindings::bind_arrow_stream(module);
     pwalk_bindings::bind_options(module);
     pwalk_bindings::bind_ordered_walk(module);
     pwalk_bindings::bind_output_file(module);
+    pwalk_bindings::bind_pwal(module);
     pwalk_bindings::bind_report(module);
     pwalk_bindings::bind_scan(module);
 }

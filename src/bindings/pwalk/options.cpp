@@ -39,7 +39,8 @@ void bind_options(nb::module_& module) {
     nb::enum_<TextFormat>(module, "TextFormat")
         .value("csv", TextFormat::csv)
         .value("lines", TextFormat::lines)
-        .value("nul_terminated", TextFormat::nul_terminated);
+        .value("nul_terminated", TextFormat::nul_terminated)
+        .value("binary", TextFormat::binary);
     nb::enum_<Compression>(module, "Compression")
         .value("none", Compression::none)
         .value("zstd", Compression::zstd)

@@ -1,6 +1,9 @@
 #include "filetree/ordered_walk.hpp"
 
+#include <unistd.h>
+
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -23,6 +26,37 @@ using Step = filetree::OrderedWalk::Step;
 // object would have a thread of the core drop it.
 struct FileSystemHandle {
     std::shared_ptr<FileSystem> fs;
+};
+
+// Without the GIL from here to acquire(). The guards of nanobind take it back where nothing may be
+// thrown; but until Python 3.14, taking it while the interpreter exits ends the thread by unwinding
+// it, and with it the process. Here such a thread waits for the end of the process, as it does in
+// Python since.
+class Unlocked {
+   public:
+    void acquire() {
+        try {
+            PyEval_RestoreThread(state_);
+        } catch (...) {
+            for (;;) ::pause();
+        }
+    }
+    void release() { state_ = PyEval_SaveThread(); }
+
+    template <typename Work>
+    void run(const Work& work) {
+        release();
+        try {
+            work();
+        } catch (...) {
+            acquire();
+            throw;
+        }
+        acquire();
+    }
+
+   private:
+    PyThreadState* state_ = nullptr;
 };
 
 // os.walk over the core's OrderedWalk: makes the objects, and reads what the caller has made of
@@ -55,9 +89,7 @@ class PythonWalk final : public filetree::WalkCaller {
     }
 
     void close() noexcept {
-        if (!walk_) return;
-        const nb::gil_scoped_release unlocked;
-        walk_.reset();
+        if (walk_) Unlocked().run([&] { walk_.reset(); });
     }
 
     [[nodiscard]] nb::dict counts() const {
@@ -71,8 +103,9 @@ class PythonWalk final : public filetree::WalkCaller {
     }
 
     [[nodiscard]] bool wait_idle(double timeout) {
-        const nb::gil_scoped_release unlocked;
-        return walk_->wait_idle(to_duration(timeout));
+        bool idle = false;
+        Unlocked().run([&] { idle = walk_->wait_idle(to_duration(timeout)); });
+        return idle;
     }
 
     std::optional<std::vector<std::string>> edited(const Listing& names) override {
@@ -106,14 +139,14 @@ class PythonWalk final : public filetree::WalkCaller {
         return true;
     }
 
-    void unlocked(const std::function<void()>& work) override {
-        const nb::gil_scoped_release unlocked;
-        work();
-    }
+    void unlocked(const std::function<void()>& work) override { unlocked_.run(work); }
 
     void waiting() override {
-        const nb::gil_scoped_acquire locked;
-        if (PyErr_CheckSignals() != 0) throw nb::python_error();
+        std::optional<nb::python_error> raised;
+        unlocked_.acquire();
+        if (PyErr_CheckSignals() != 0) raised.emplace();
+        unlocked_.release();
+        if (raised) throw nb::python_error(std::move(*raised));
     }
 
    private:
@@ -189,6 +222,7 @@ class PythonWalk final : public filetree::WalkCaller {
     const nb::object join_;
     std::vector<Frame> frames_;  // top-down
     nb::object child_;           // made last
+    Unlocked unlocked_;
     std::unique_ptr<OrderedWalk> walk_;
 };
 

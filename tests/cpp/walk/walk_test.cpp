@@ -226,16 +226,6 @@ TEST(Walk, CallsBackOnceAtTheEndOrAtOnceAfterIt) {
     EXPECT_TRUE(late);
 }
 
-TEST(Walk, AddsTheErrorsOfItsConsumers) {
-    Walk walk(make_synthetic_file_system({0, 1, 0}), "t", {}, into(std::make_shared<Tally>()));
-    walk.add_error({"t/f0.dat", Operation::encode, EILSEQ});
-    ASSERT_TRUE(walk.wait_finished(patience));
-    ASSERT_EQ(walk.errors().size(), 1U);
-    EXPECT_EQ(walk.errors()[0].path, "t/f0.dat");
-    EXPECT_EQ(walk.errors()[0].operation, Operation::encode);
-    EXPECT_EQ(walk.progress().errors, 1U);
-}
-
 TEST(Walk, RefusesOptionsThatCannotBeUsed) {
     const auto begin = [](const WalkOptions& options) {
         const Walk walk(make_synthetic_file_system({0, 1, 0}), "/t", options,

@@ -1,0 +1,53 @@
+#pragma once
+
+// Record batches on their way to consumers that know the Arrow PyCapsule interface.
+
+#include <atomic>
+#include <chrono>
+
+#include "bindings.hpp"
+#include "filetree/report.hpp"
+
+namespace pwalk_bindings {
+
+// Where batches come from: a scan, or a file. Any number of streams may be asked for (some
+// consumers do, to look at the schema), but rows come through one of them.
+class BatchSource {
+   public:
+    using Next = filetree::Scan::Next;
+
+    BatchSource() = default;
+    BatchSource(const BatchSource&) = delete;
+    BatchSource& operator=(const BatchSource&) = delete;
+    virtual ~BatchSource() = default;
+
+    // Called without the GIL.
+    virtual Next next_batch(ArrowArray& out, std::chrono::nanoseconds timeout) = 0;
+    // Whether `reader` may read: it is the first to do so.
+    bool reads_through(const void* reader) noexcept {
+        const void* none = nullptr;
+        return reader_.compare_exchange_strong(none, reader) || none == reader;
+    }
+    [[nodiscard]] bool consumed() const noexcept { return reader_.load() != nullptr; }
+
+   private:
+    std::atomic<const void*> reader_{nullptr};
+};
+
+// An arrow_array_stream capsule that holds `owner`, the Python object of `source`, alive.
+nb::capsule to_stream(BatchSource& source, nb::handle owner);
+// A Batch, None when there is none yet, False at the end.
+nb::object next_batch(BatchSource& source, double timeout);
+
+// The methods of a bound class that is a BatchSource.
+template <class Bound>
+void bind_batch_source(Bound& bound) {
+    using T = typename Bound::Type;
+    bound.def_prop_ro("consumed", [](const T& self) { return self.consumed(); })
+        .def(
+            "next", [](T& self, double timeout) { return next_batch(self, timeout); },
+            nb::arg("timeout"))
+        .def("stream", [](nb::handle_t<T> self) { return to_stream(*nb::cast<T*>(self), self); });
+}
+
+}  // namespace pwalk_bindings

@@ -1,0 +1,187 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+#include <utility>
+
+#include "csv_row.hpp"
+#include "file_writer.hpp"
+#include "filetree/pwal.hpp"
+#include "path_row.hpp"
+#include "pwal_format.hpp"
+#include "utf8.hpp"
+
+namespace filetree {
+
+using report::ByteBuffer;
+using report::pwal::HeaderFault;
+using report::pwal::Parsed;
+using report::pwal::Record;
+
+class PwalReader::State {
+   public:
+    explicit State(const std::string& path)
+        : name_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+        if (fd_ < 0) throw SystemError(errno, name_);
+        try {
+            read_header();
+        } catch (...) {
+            close();
+            throw;
+        }
+    }
+    ~State() { close(); }
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+
+    void close() noexcept {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    }
+
+    // The next record; valid until the next call. False: there are no more.
+    bool next(Record& record) {
+        if (fd_ < 0) throw SystemError(ECANCELED, name_);
+        for (;;) {
+            std::size_t length = 0;
+            switch (report::pwal::parse_record(rest(), layout_, record, length)) {
+                case Parsed::whole:
+                    at_ += length;
+                    ++records_;
+                    return true;
+                case Parsed::damaged:
+                    throw FormatError(name_ + ": what follows record " + std::to_string(records_) +
+                                      " is no PWAL record");
+                case Parsed::torn:
+                    break;
+            }
+            if (read_more()) continue;
+            torn_ = !rest().empty() || records_ != layout_.header.record_count;
+            return false;
+        }
+    }
+
+    bool next(ArrowArray& out) {
+        auto batch = pool_->get();
+        Record record;
+        while (!report::BatchPool::is_full(*batch) && next(record)) append(record, *batch);
+        const bool any = batch->rows() > 0;
+        if (any) {
+            report::export_batch(std::move(batch), pool_, out);
+        } else {
+            pool_->put(std::move(batch));
+        }
+        return any;
+    }
+
+    void write_csv(report::FileWriter& file, bool header, const std::function<bool()>& wanted) {
+        if (header) file.put(report::csv_header);
+        ByteBuffer rows;
+        report::CsvRow row;
+        Record record;
+        while (next(record)) {
+            const bool unreadable = record.attributes.is_directory() && record.file_count < 0;
+            if (unreadable) continue;
+            row.set_place(record.parent_inode, record.depth, {});
+            row.append(record.attributes, record.filename, record.extension, record.file_count,
+                       record.dir_sum, rows);
+            if (rows.size() < piece_size) continue;
+            if (!wanted()) return;
+            file.put(rows.view());
+            rows.clear();
+        }
+        file.put(rows.view());
+        file.finish();
+    }
+
+    [[nodiscard]] std::uint64_t records() const noexcept { return records_; }
+    [[nodiscard]] bool torn() const noexcept { return torn_; }
+    [[nodiscard]] std::uint64_t timestamp() const noexcept { return layout_.header.timestamp; }
+    [[nodiscard]] std::uint64_t clamped_times() const noexcept { return clamped_times_; }
+
+   private:
+    static constexpr std::size_t piece_size = std::size_t{1} << 20U;
+
+    [[nodiscard]] std::string_view rest() const noexcept { return buffer_.view().substr(at_); }
+
+    void read_header() {
+        while (rest().size() < report::pwal::header_size && read_more()) {
+        }
+        switch (report::pwal::parse_header(rest(), layout_)) {
+            case HeaderFault::none:
+                at_ += report::pwal::header_size;
+                return;
+            case HeaderFault::foreign:
+                throw FormatError(name_ + " is no PWAL file");
+            case HeaderFault::newer:
+                throw FormatError(name_ + " is of a version of PWAL that is not known here");
+            case HeaderFault::too_short:
+                throw FormatError(name_ + " ends before the header of a PWAL file does");
+        }
+    }
+
+    // False at the end of the file.
+    bool read_more() {
+        const std::size_t left = rest().size();
+        ByteBuffer next;
+        next.ensure(left + piece_size);
+        next.append(rest());
+        ssize_t got = 0;
+        do {
+            got = ::read(fd_, next.end(), piece_size);
+        } while (got < 0 && errno == EINTR);
+        if (got < 0) throw SystemError(errno, name_);
+        next.set_end(next.end() + got);
+        buffer_ = std::move(next);
+        at_ = 0;
+        return got > 0;
+    }
+
+    void append(const Record& record, report::RecordBatch& batch) {
+        report::Row row{};
+        row.attributes = &record.attributes;
+        row.parent_inode = record.parent_inode;
+        row.depth = record.depth;
+        row.file_count = record.file_count;
+        row.dir_sum = record.dir_sum;
+        const bool directory = record.attributes.is_directory();
+        row.totals_known = !directory || record.file_count >= 0;
+        // The format cannot tell an empty extension from none; the name can.
+        if (!record.extension.empty() || (!directory && record.filename.ends_with('.'))) {
+            row.extension = record.extension;
+        }
+        clamped_times_ +=
+            row_.append(row, record.filename, report::is_utf8(record.filename), batch);
+    }
+
+    const std::string name_;
+    int fd_;
+    report::pwal::Layout layout_;
+    ByteBuffer buffer_;
+    std::size_t at_ = 0;  // in buffer_
+    std::uint64_t records_ = 0;
+    bool torn_ = false;
+    std::uint64_t clamped_times_ = 0;
+    report::PathRow row_;
+    std::shared_ptr<report::BatchPool> pool_ = std::make_shared<report::BatchPool>();
+};
+
+PwalReader::PwalReader(const std::string& path) : state_(std::make_unique<State>(path)) {}
+PwalReader::~PwalReader() = default;
+
+bool PwalReader::next(ArrowArray& out) { return state_->next(out); }
+
+void PwalReader::write_csv(int fd, const std::string& name, const TextOptions& options,
+                           const std::function<bool()>& wanted) {
+    report::FileWriter file(fd, name, options.compression);
+    state_->write_csv(file, options.header, wanted);
+}
+
+void PwalReader::close() noexcept { state_->close(); }
+
+std::uint64_t PwalReader::records() const noexcept { return state_->records(); }
+bool PwalReader::torn() const noexcept { return state_->torn(); }
+std::uint64_t PwalReader::timestamp() const noexcept { return state_->timestamp(); }
+std::uint64_t PwalReader::clamped_times() const noexcept { return state_->clamped_times(); }
+
+}  // namespace filetree
