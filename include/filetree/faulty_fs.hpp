@@ -37,6 +37,7 @@ class FaultyFileSystem final : public FileSystem {
                                                           bool follow = true) override;
     [[nodiscard]] StatResult attributes(const std::string& path, bool follow, StatMask mask,
                                         CallContext& context) override;
+    [[nodiscard]] bool has_mounts_below(const std::string& path) const override;
     [[nodiscard]] std::size_t descriptor_budget() const override;
 
     // Lets every hanging call go on, now and later.

@@ -197,6 +197,9 @@ class FileSystem {
     [[nodiscard]] virtual StatResult attributes(const std::string& path, bool follow, StatMask mask,
                                                 CallContext& context) = 0;
 
+    // Whether another file system is mounted somewhere below a directory, or that cannot be told.
+    [[nodiscard]] virtual bool has_mounts_below(const std::string& path) const = 0;
+
     // How many Directory objects may be open at once, as things are now.
     [[nodiscard]] virtual std::size_t descriptor_budget() const = 0;
 };

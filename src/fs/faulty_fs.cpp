@@ -124,6 +124,10 @@ StatResult FaultyFileSystem::attributes(const std::string& path, bool follow, St
     return state_->inner->attributes(path, follow, mask, context);
 }
 
+bool FaultyFileSystem::has_mounts_below(const std::string& path) const {
+    return state_->inner->has_mounts_below(path);
+}
+
 std::size_t FaultyFileSystem::descriptor_budget() const {
     const std::size_t budget = state_->budget.load();
     return budget != 0 ? budget : state_->inner->descriptor_budget();

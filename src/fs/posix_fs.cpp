@@ -12,7 +12,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string_view>
 
 #include "unique_fd.hpp"
 
@@ -233,6 +237,39 @@ class PosixDirectory final : public Directory {
     std::shared_ptr<Abilities> abilities_;
 };
 
+// A field of /proc/self/mountinfo, where white space and backslashes are written as octal numbers.
+std::string unescaped(std::string_view field) {
+    std::string out;
+    for (std::size_t i = 0; i < field.size(); ++i) {
+        if (field[i] == '\\' && i + 3 < field.size()) {
+            const auto digit = [&](std::size_t k) { return field[i + k] - '0'; };
+            out.push_back(static_cast<char>(digit(1) * 64 + digit(2) * 8 + digit(3)));
+            i += 3;
+        } else {
+            out.push_back(field[i]);
+        }
+    }
+    return out;
+}
+
+bool mounted_below(const std::string& path) {
+    const std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(path.c_str(), nullptr),
+                                                               &std::free);
+    std::ifstream mounts("/proc/self/mountinfo");
+    if (!resolved || !mounts) return true;
+    std::string prefix(resolved.get());
+    if (!prefix.ends_with('/')) prefix.push_back('/');
+    for (std::string line; std::getline(mounts, line);) {
+        // proc(5): the fifth field is the mount point.
+        std::istringstream fields(line);
+        std::string point;
+        for (int i = 0; i < 5; ++i) fields >> point;
+        point = unescaped(point);
+        if (point.size() > prefix.size() && point.starts_with(prefix)) return true;
+    }
+    return false;
+}
+
 class PosixFileSystem final : public FileSystem {
    public:
     explicit PosixFileSystem(const PosixOptions& options)
@@ -253,6 +290,10 @@ class PosixFileSystem final : public FileSystem {
                                 follow ? 0 : AT_SYMLINK_NOFOLLOW, mask, result.attributes);
         context.beat();
         return result;
+    }
+
+    [[nodiscard]] bool has_mounts_below(const std::string& path) const override {
+        return mounted_below(path);
     }
 
     [[nodiscard]] std::size_t descriptor_budget() const override {

@@ -193,6 +193,9 @@ class SyntheticFileSystem final : public FileSystem {
         return {place.attributes(), 0};
     }
 
+    [[nodiscard]] bool has_mounts_below(const std::string& /*path*/) const override {
+        return false;
+    }
     [[nodiscard]] std::size_t descriptor_budget() const override {
         return std::numeric_limits<std::size_t>::max() / 2;
     }

@@ -29,8 +29,9 @@ struct Frame {
     std::vector<std::pair<std::size_t, std::string>> checked;
 };
 
-ReadAhead::Options read_ahead_options(const OrderedWalkOptions& options) {
+ReadAhead::Options read_ahead_options(const OrderedWalkOptions& options, const std::string& top) {
     ReadAhead::Options out;
+    out.top = top;
     out.cores = options.max_threads != 0 ? options.max_threads : available_cores();
     out.ceiling = options.max_inflight != 0 ? options.max_inflight : default_inflight;
     out.window_bytes = options.window_bytes;
@@ -63,7 +64,7 @@ class OrderedWalk::State {
           options_(options),
           caller_(caller),
           path_(std::move(top)),
-          read_ahead_(std::make_unique<ReadAhead>(fs_, read_ahead_options(options))) {}
+          read_ahead_(std::make_unique<ReadAhead>(fs_, read_ahead_options(options, path_))) {}
 
     ~State() { leave_readers_to_parent(); }
     State(const State&) = delete;
@@ -89,12 +90,16 @@ class OrderedWalk::State {
     [[nodiscard]] std::size_t depth() const noexcept { return depth_; }
     [[nodiscard]] std::size_t child_index() const noexcept { return child_index_; }
 
-    [[nodiscard]] Counts counts() const {
+    [[nodiscard]] Counts counts() {
+        leave_readers_to_parent();
         Counts counts = counts_;
         counts.threads_peak = read_ahead_->threads_peak();
         return counts;
     }
-    bool wait_idle(std::chrono::nanoseconds timeout) { return read_ahead_->wait_idle(timeout); }
+    bool wait_idle(std::chrono::nanoseconds timeout) {
+        leave_readers_to_parent();
+        return read_ahead_->wait_idle(timeout);
+    }
 
    private:
     enum class Phase : std::uint8_t { fresh, under_way, ended };
@@ -217,8 +222,10 @@ class OrderedWalk::State {
     // What os.walk does when it comes to `path`: passes over a symlink when it is to `check_link`,
     // else lists it.
     Entered enter(const std::string& path, const ReadAhead::NodePtr& parent, bool check_link) {
+        depth_ = frames_.size();
         const ReadAhead::Waiting waiting = [this] { caller_.waiting(); };
         auto [node, listed] = read_ahead_->claim(parent, path, waiting);
+        claimed_ = node;
         ListedDirectory& directory = ReadAhead::listed(*node);
         bool current = false;
         bool link = false;
@@ -241,7 +248,6 @@ class OrderedWalk::State {
         names_ = std::move(directory.names);
         auto children = walk::resolve_links(*fs_, path, options_.followlinks,
                                             options_.ignore_snapshots, names_, context_);
-        depth_ = frames_.size();
         handed_over_ = options_.topdown;
         frames_.push_back({path, std::move(node), 0, {}, {}, {}});
         if (!current) read_ahead_->expect(frames_.back().node, names_, children);
@@ -258,12 +264,11 @@ class OrderedWalk::State {
         if (::getpid() == process_) return;
         process_ = ::getpid();
         (void)read_ahead_.release();  // NOLINT(bugprone-unused-return-value)
-        ReadAhead::Options serial = read_ahead_options(options_);
+        ReadAhead::Options serial = read_ahead_options(options_, path_);
         serial.cores = 1;
         read_ahead_ = std::make_unique<ReadAhead>(fs_, serial);
-        for (Frame& frame : frames_) {
-            new ReadAhead::NodePtr(std::move(frame.node));
-        }
+        auto* const kept = new std::vector<ReadAhead::NodePtr>{std::move(claimed_)};
+        for (Frame& frame : frames_) kept->push_back(std::move(frame.node));
     }
 
     const std::shared_ptr<FileSystem> fs_;
@@ -283,6 +288,7 @@ class OrderedWalk::State {
     Counts counts_;
 
     std::vector<Frame> frames_;
+    ReadAhead::NodePtr claimed_;  // last; readers know it, so it stays should anything be thrown
     // Stopped before the nodes of the frames go.
     std::unique_ptr<ReadAhead> read_ahead_;
 };

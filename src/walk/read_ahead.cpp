@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <exception>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
@@ -23,6 +25,8 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr milliseconds poll_interval{50};
+constexpr std::chrono::microseconds nap{50};
+constexpr unsigned most_naps = 10;
 constexpr milliseconds idle_reader_stays{200};
 constexpr milliseconds close_patience{250};
 // How often a reader's time is added up.
@@ -37,8 +41,12 @@ constexpr double newest_weight = 0.125;
 
 // Quick storage does not reward waking a reader for a single directory.
 constexpr std::size_t worth_waking = 2;
-// Of the descriptors that are free, for one walk.
+// Of the descriptors that are free, for one walk; and how many must be for it to read ahead at all.
 constexpr std::size_t descriptor_share = 4;
+constexpr std::size_t least_descriptors = 32;
+constexpr milliseconds scarcity_lasts{100};
+// How long the consumer waits, in steps that double, for readers to give descriptors back.
+constexpr milliseconds longest_scarcity_wait{128};
 
 }  // namespace
 
@@ -102,6 +110,13 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         const auto begun = Clock::now();
         node->listed = list_directory(*fs_, node->path, follow, options_.rules, consumer_);
         note_speed(Clock::now() - begun, node->listed);
+        // Readers, of other walks too, may have the descriptors that a serial walk would find free.
+        for (milliseconds wait{1};
+             parallel() && wait <= longest_scarcity_wait && is_scarcity(node->listed.error);
+             wait *= 2) {
+            std::this_thread::sleep_for(wait);
+            node->listed = list_directory(*fs_, node->path, follow, options_.rules, consumer_);
+        }
     }
 
     void expect(const NodePtr& node, const Listing& names,
@@ -145,6 +160,7 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         if (!parallel()) return;
         const std::lock_guard lock(mutex_);
         forget_below(*node);
+        summon();
     }
 
     [[nodiscard]] unsigned threads_peak() const {
@@ -287,7 +303,15 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
     // While storage is quick, a consumer that would have to wait reads ahead itself.
     bool help(std::unique_lock<std::mutex>& lock) {
         if (is_slow() || stop_) return false;
-        const NodePtr node = take_work();
+        if (!helping_) {
+            lock.unlock();
+            const bool may_hang = options_.followlinks || fs_->has_mounts_below(options_.top);
+            lock.lock();
+            helping_ = !may_hang;
+            limit_ = std::max(limit_, readers_of(governor_.limit()));
+            return true;
+        }
+        const NodePtr node = *helping_ ? take_work() : nullptr;
         if (!node) return false;
         lock.unlock();
         const auto begun = Clock::now();
@@ -300,10 +324,18 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
 
     void wait_until_read(std::unique_lock<std::mutex>& lock, const NodePtr& node,
                          const Waiting& waiting) {
-        node->awaited.store(true);
+        unsigned naps = 0;
         while (node->phase == Node::Phase::reading) {
             if (failure_) std::rethrow_exception(failure_);
             if (help(lock)) continue;
+            if (!is_slow() && naps++ < most_naps) {
+                // Readers will have got ahead by then: better than a wake-up for each directory.
+                lock.unlock();
+                std::this_thread::sleep_for(nap);
+                lock.lock();
+                continue;
+            }
+            node->awaited.store(true);
             if (read_.wait_for(lock, poll_interval) == std::cv_status::no_timeout) continue;
             lock.unlock();
             try {
@@ -327,7 +359,7 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         const bool under = ahead_directories_ <= options_.window_directories / 2 &&
                            bytes <= options_.window_bytes / 2;
         // Once full, wait until a good part is free: so each wake-up is worth its cost.
-        full_ = full_ ? !under : over;
+        full_ = over || (full_ && !under);
         return !full_;
     }
 
@@ -345,7 +377,21 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         }
     }
 
+    [[nodiscard]] static bool is_scarcity(int error) noexcept {
+        return error == EMFILE || error == ENFILE;
+    }
+
+    // Whether there are descriptors to spare; asked when the first reader is to start.
+    bool has_descriptors() {
+        const auto now = Clock::now();
+        if (now < scarce_until_) return false;
+        if (fs_->descriptor_budget() >= least_descriptors) return true;
+        scarce_until_ = now + scarcity_lasts;
+        return false;
+    }
+
     bool start_reader() {
+        if (readers_ == 0 && !has_descriptors()) return false;
         if (readers_peak_ == 0) consumer_clock_.attach();
         try {
             std::thread([self = shared_from_this()] { self->run(); }).detach();
@@ -488,9 +534,10 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         slow_.store(next > slow_share, std::memory_order_relaxed);
     }
 
-    // Of as many threads as there are cores, the consumer is one.
+    // Of as many threads as there are cores, a consumer that helps is one.
     [[nodiscard]] unsigned readers_of(unsigned threads) const noexcept {
-        return threads > options_.cores ? threads : std::max(2U, threads) - 1;
+        const bool one_more = threads <= options_.cores && helping_.value_or(true);
+        return one_more ? std::max(2U, threads) - 1 : threads;
     }
 
     void govern(Clock::time_point now) {
@@ -526,7 +573,8 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
     std::atomic<std::size_t> ahead_bytes_{0};
     std::atomic<std::size_t> reading_bytes_{0};
     bool full_ = false;
-    std::exception_ptr failure_;  // of a reader
+    std::optional<bool> helping_;  // unknown until the consumer has to wait
+    std::exception_ptr failure_;   // of a reader
 
     Governor governor_;
     unsigned limit_;
@@ -534,6 +582,7 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
     unsigned readers_peak_ = 0;
     unsigned idle_ = 0;
     bool was_idle_ = false;  // since the last sample
+    Clock::time_point scarce_until_{};
     const Clock::time_point started_;
     Clock::time_point next_sample_;
     ThreadClock consumer_clock_;

@@ -24,14 +24,16 @@ namespace filetree::walk {
 //
 // Readers are threads that come when there is work and leave when there has been none for a while.
 // How many is the Governor's to say. While listings come quickly, the consumer reads what it needs
-// at once by itself; while they are slow, it leaves every call to the readers, so that it can be
-// interrupted while it waits.
+// at once by itself, and where it would have to wait it helps the readers; but not in a tree with
+// mounts in it, where it might hang in one that its caller would never enter. While listings are
+// slow, it leaves them to the readers, so that it can be interrupted while it waits.
 //
 // Threads: the consumer's calls come from one thread at a time. One mutex guards all state; it is
 // never held during a call to the file system.
 class ReadAhead {
    public:
     struct Options {
+        std::string top;
         unsigned cores = 1;  // 1: nothing is read ahead
         unsigned ceiling = 128;
         std::size_t window_bytes = 0;
@@ -56,8 +58,8 @@ class ReadAhead {
     ReadAhead(const ReadAhead&) = delete;
     ReadAhead& operator=(const ReadAhead&) = delete;
 
-    // The directory at `path` is due; `parent` is null for the top. Those before it in the
-    // parent that have been passed over are forgotten.
+    // The directory at `path` is due; `parent` is null for the top. What readers have taken before
+    // it in the parent has been passed over, and is forgotten.
     [[nodiscard]] Claim claim(const NodePtr& parent, const std::string& path,
                               const Waiting& waiting);
     // What was listed of a claimed node.

@@ -11,6 +11,8 @@ import ctypes
 import os
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 NOBODY = 65534
@@ -39,6 +41,43 @@ def give_up_overrides() -> None:
     for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAP_FOWNER):
         if libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "cannot drop a capability")
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Capabilities(ctypes.Structure):
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
+
+
+_CAPABILITY_VERSION = 0x20080522
+
+
+@contextmanager
+def ordinary_thread() -> Iterator[None]:
+    """Let permission bits apply to this thread and those it starts, even if they are root's."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = _CapabilityHeader(_CAPABILITY_VERSION, 0)
+    sets = (_Capabilities * 2)()
+
+    def call(name: str) -> None:
+        if getattr(libc, name)(ctypes.byref(header), sets) != 0:
+            raise OSError(ctypes.get_errno(), name)
+
+    call("capget")
+    before = sets[0].effective
+    sets[0].effective &= ~(1 << _CAP_DAC_OVERRIDE | 1 << _CAP_DAC_READ_SEARCH)
+    call("capset")
+    try:
+        yield
+    finally:
+        sets[0].effective = before
+        call("capset")
 
 
 def become_nobody() -> None:

@@ -65,6 +65,21 @@ TEST(FaultyFs, FailsOpensAndReads) {
     EXPECT_TRUE(listing.empty());
 }
 
+TEST(FaultyFs, FailsTheStatOfAPathAndNoOtherCallOnIt) {
+    Caller caller;
+    FaultyFileSystem fs(make_synthetic_file_system({2, 3, 2}, "/t"),
+                        fails(Operation::stat, "/t/d1", EIO));
+    EXPECT_EQ(fs.attributes("/t/d1", true, StatMask::change, caller.context).error, EIO);
+    EXPECT_EQ(fs.attributes("/t/d1", false, StatMask::type, caller.context).error, EIO);
+    EXPECT_EQ(fs.attributes("/t/d0", true, StatMask::change, caller.context).error, 0);
+    EXPECT_EQ(fs.attributes("/t/d9", true, StatMask::change, caller.context).error, ENOENT);
+    const auto opened = fs.open("/t/d1", caller.context);
+    ASSERT_EQ(opened.error, 0);
+    const StatResult own = opened.value->attributes(caller.context);
+    EXPECT_EQ(own.error, 0);
+    EXPECT_TRUE(opened.value->dates_changes(own.attributes, caller.context));
+}
+
 TEST(FaultyFs, AsksThePolicyOnceForEachCall) {
     std::map<std::pair<Operation, std::string>, int> calls;
     FaultyFileSystem fs(small_tree(), [&](const FaultyCall& call) {

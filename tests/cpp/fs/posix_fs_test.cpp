@@ -150,6 +150,84 @@ TEST_F(PosixFs, GivesTheAttributesOfTheDirectoryItself) {
     EXPECT_EQ(result.attributes.mode, expected.st_mode);
 }
 
+TEST_F(PosixFs, GivesTheAttributesOfAPathWithAndWithoutFollowingASymlink) {
+    add_odd_entries();
+    for (const StatMask mask : {StatMask::type, StatMask::change, StatMask::all}) {
+        for (const char* name : {"plain", "directory", "link", "fifo", "", "link/."}) {
+            SCOPED_TRACE(name);
+            struct stat itself {};
+            struct stat target {};
+            ASSERT_EQ(::lstat((tree / name).c_str(), &itself), 0);
+            ASSERT_EQ(::stat((tree / name).c_str(), &target), 0);
+            for (const bool follow : {false, true}) {
+                const struct stat& expected = follow ? target : itself;
+                const StatResult result = fs->attributes(tree / name, follow, mask, caller.context);
+                ASSERT_EQ(result.error, 0);
+                EXPECT_EQ(result.attributes.inode, expected.st_ino);
+                EXPECT_EQ(result.attributes.device, expected.st_dev);
+                EXPECT_EQ(result.attributes.mode & S_IFMT, expected.st_mode & S_IFMT);
+                if (mask == StatMask::type) continue;
+                EXPECT_EQ(result.attributes.mtime.seconds, expected.st_mtim.tv_sec);
+                EXPECT_EQ(result.attributes.mtime.nanoseconds, expected.st_mtim.tv_nsec);
+                EXPECT_EQ(result.attributes.ctime.seconds, expected.st_ctim.tv_sec);
+                EXPECT_EQ(result.attributes.ctime.nanoseconds, expected.st_ctim.tv_nsec);
+            }
+        }
+    }
+}
+
+TEST_F(PosixFs, SaysWhyAPathHasNoAttributes) {
+    tree.add_file("plain");
+    std::filesystem::create_symlink("nowhere", tree / "dangling");
+    std::filesystem::create_symlink("loop", tree / "loop");
+    const auto error = [&](const std::string& path, bool follow) {
+        return fs->attributes(path, follow, StatMask::change, caller.context).error;
+    };
+    EXPECT_EQ(error(tree / "missing", false), ENOENT);
+    EXPECT_EQ(error(tree / "dangling", true), ENOENT);
+    EXPECT_EQ(error(tree / "dangling", false), 0);
+    EXPECT_EQ(error(tree / "loop", true), ELOOP);
+    EXPECT_EQ(error(tree / "loop", false), 0);
+    EXPECT_EQ(error(tree / "plain/below", false), ENOTDIR);
+    EXPECT_EQ(error(tree / std::string(5'000, 'n'), false), ENAMETOOLONG);
+    EXPECT_EQ(error("", true), ENOENT);
+}
+
+TEST_F(PosixFs, AStatOfChangesHasTheTimesThatLstatGives) {
+    add_odd_entries();
+    struct stat expected {};
+    ASSERT_EQ(::lstat((tree / "plain").c_str(), &expected), 0);
+    const StatResult result = stat_name(*open_top(), "plain", caller.context, StatMask::change);
+    ASSERT_EQ(result.error, 0);
+    EXPECT_EQ(result.attributes.mtime.seconds, expected.st_mtim.tv_sec);
+    EXPECT_EQ(result.attributes.ctime.nanoseconds, expected.st_ctim.tv_nsec);
+}
+
+TEST_F(PosixFs, OpensAPathWithASymlinkAtItsEndOnlyWhenItMayFollow) {
+    tree.add_directory("real/below");
+    std::filesystem::create_directory_symlink("real", tree / "link");
+    EXPECT_EQ(fs->open(tree / "link", caller.context, true).error, 0);
+    const auto refused = fs->open(tree / "link", caller.context, false);
+    EXPECT_TRUE(refused.error == ENOTDIR || refused.error == ELOOP) << refused.error;
+    EXPECT_EQ(fs->open(tree / "real", caller.context, false).error, 0);
+    EXPECT_EQ(fs->open(tree / "link/below", caller.context, false).error, 0);
+}
+
+TEST_F(PosixFs, KnowsThatADiskDatesItsChangesAndThatProcDoesNot) {
+    const auto dates = [&](const std::string& path) {
+        const auto opened = fs->open(path, caller.context);
+        EXPECT_EQ(opened.error, 0) << path;
+        const StatResult own = opened.value->attributes(caller.context);
+        return opened.value->dates_changes(own.attributes, caller.context);
+    };
+    const TemporaryDirectory in_memory(TemporaryDirectory::Place::in_memory);
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_TRUE(dates(tree.path()));
+        EXPECT_TRUE(dates(in_memory.path()));
+        EXPECT_FALSE(dates("/proc/self")) << "whatever was asked before";
+    }
+}
+
 TEST_F(PosixFs, CachedAttributesAreTheSameOnALocalDisk) {
     tree.add_file("plain", 123);
     fs = make_posix_file_system({true, 0});

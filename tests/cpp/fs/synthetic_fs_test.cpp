@@ -55,7 +55,8 @@ class SyntheticFs : public ::testing::Test {
 TEST_F(SyntheticFs, HoldsWhatItsClosedFormsSay) {
     for (const SyntheticTree tree :
          {SyntheticTree{0, 0, 0}, SyntheticTree{0, 7, 3}, SyntheticTree{1, 2, 9},
-          SyntheticTree{3, 5, 4}, SyntheticTree{2, 3000, 1}, SyntheticTree{1500, 0, 1}}) {
+          SyntheticTree{3, 5, 4}, SyntheticTree{2, 3000, 1}, SyntheticTree{1500, 0, 1},
+          SyntheticTree{3, 5, 3, 7}, SyntheticTree{0, 0, 0, 1}, SyntheticTree{2, 1023, 1, 3}}) {
         Counts counts;
         count(*open_top(tree), caller.context, counts);
         EXPECT_EQ(counts.directories, tree.total_directories());
@@ -122,6 +123,73 @@ TEST_F(SyntheticFs, TheLastLevelHasNoDirectories) {
     ASSERT_EQ(below.error, 0);
     EXPECT_EQ(below.value->open("d0", caller.context).error, ENOENT);
     EXPECT_EQ(stat_name(*below.value, "f2.dat", caller.context).error, 0);
+}
+
+TEST_F(SyntheticFs, TheFirstDirectoriesLevelByLevelHaveTheSurplus) {
+    const auto fs = make_synthetic_file_system({2, 3, 2, 4}, "/t");
+    std::vector<std::string> with;
+    for (const char* path : {"/t", "/t/d0", "/t/d1", "/t/d0/d0", "/t/d0/d1", "/t/d1/d0"}) {
+        Listing listing;
+        const auto opened = fs->open(path, caller.context);
+        ASSERT_EQ(opened.error, 0);
+        ASSERT_EQ(read_all(*opened.value, listing, caller.context), 0);
+        const StatResult surplus = stat_name(*opened.value, "f3.dat", caller.context);
+        EXPECT_EQ(surplus.error == 0, listing.name(listing.size() - 1) == "f3.dat") << path;
+        if (surplus.error == 0) with.emplace_back(path);
+    }
+    EXPECT_EQ(with, (std::vector<std::string>{"/t", "/t/d0", "/t/d1", "/t/d0/d0"}));
+}
+
+TEST_F(SyntheticFs, HoldsAtItsRootWhatItHoldsAnywhereWithoutOne) {
+    const SyntheticTree tree{2, 3, 2};
+    for (const std::string root : {"/t", "t", "/", "/with/more/levels", "t/"}) {
+        SCOPED_TRACE(root);
+        const auto fs = make_synthetic_file_system(tree, root);
+        Counts counts;
+        const auto top = fs->open(root, caller.context);
+        ASSERT_EQ(top.error, 0);
+        count(*top.value, caller.context, counts);
+        EXPECT_EQ(counts.files, tree.total_files());
+
+        const std::string below = (root.ends_with('/') ? root : root + "/") + "d1/d0";
+        const auto opened = fs->open(below, caller.context);
+        ASSERT_EQ(opened.error, 0);
+        const auto by_name =
+            top.value->open("d1", caller.context).value->open("d0", caller.context);
+        const std::uint64_t inode = by_name.value->attributes(caller.context).attributes.inode;
+        EXPECT_EQ(opened.value->attributes(caller.context).attributes.inode, inode);
+        for (const bool follow : {false, true}) {
+            const StatResult result =
+                fs->attributes(below, follow, StatMask::change, caller.context);
+            ASSERT_EQ(result.error, 0);
+            EXPECT_EQ(result.attributes.inode, inode);
+            EXPECT_TRUE(result.attributes.is_directory());
+        }
+        const StatResult file =
+            fs->attributes(below + "/f2.dat", false, StatMask::all, caller.context);
+        EXPECT_EQ(file.attributes.size, SyntheticTree::file_size(2));
+        EXPECT_FALSE(file.attributes.is_directory());
+    }
+}
+
+TEST_F(SyntheticFs, KnowsNoPathsButThoseBelowItsRoot) {
+    const auto fs = make_synthetic_file_system({2, 3, 2}, "/t");
+    for (const char* path : {"", "/", "t", "/tt", "/t0", "/x", "/t/x", "/t/d2", "/t/d0/d0/d0",
+                             "/t/f3.dat", "/t/..", "/t/."}) {
+        SCOPED_TRACE(path);
+        EXPECT_EQ(fs->open(path, caller.context).error, ENOENT);
+        EXPECT_EQ(fs->attributes(path, true, StatMask::all, caller.context).error, ENOENT);
+    }
+    EXPECT_EQ(fs->open("/t/f0.dat", caller.context).error, ENOTDIR);
+    EXPECT_EQ(fs->open("/t/f0.dat/d0", caller.context).error, ENOTDIR);
+    EXPECT_EQ(fs->open("/t//d0/", caller.context).error, 0);
+}
+
+TEST_F(SyntheticFs, DatesItsChangesWhichNeverCome) {
+    const auto top = open_top({1, 1, 1});
+    const StatResult now = top->attributes(caller.context);
+    EXPECT_TRUE(top->dates_changes(now.attributes, caller.context));
+    EXPECT_GT(now.attributes.mtime.seconds, 0);
 }
 
 TEST_F(SyntheticFs, EachOpenDirectoryHasAPositionOfItsOwn) {
