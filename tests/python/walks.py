@@ -14,7 +14,7 @@ from typing import Any
 
 from pwalk import _core, _walk
 
-SETTLING_TIME = 0.02
+SETTLING_TIME = 0.01
 # Time stamps are late by as much as a timer's tick.
 AGE = SETTLING_TIME + 0.01
 
