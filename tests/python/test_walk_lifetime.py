@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -33,12 +34,20 @@ def forest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
+def threads_at_rest() -> set[str]:
+    """The threads once none comes or goes: libraries keep idle ones, other tests' may be ending."""
+    before: set[str] = set()
+    while (now := support.threads()) != before:
+        before = now
+        time.sleep(0.05)
+    return now
+
+
 class Trace:
     """The threads and descriptors of this process that were not there before."""
 
     def __init__(self) -> None:
-        support.wait_until(lambda: len(support.threads()) <= threading.active_count() + 8, "rest")
-        self.threads = support.threads()
+        self.threads = threads_at_rest()
         self.descriptors = support.open_descriptors()
 
     def assert_gone(self) -> None:
