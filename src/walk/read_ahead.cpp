@@ -5,12 +5,10 @@
 #include <cerrno>
 #include <condition_variable>
 #include <exception>
-#include <list>
 #include <mutex>
 #include <optional>
 #include <system_error>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 
 #include "filetree/ordered_walk.hpp"
@@ -50,31 +48,6 @@ constexpr milliseconds longest_scarcity_wait{128};
 
 }  // namespace
 
-class ReadAhead::Node {
-   public:
-    enum class Phase : std::uint8_t { reading, ready, claimed, forgotten };
-
-    Node(std::string path_, Phase phase_) : path(std::move(path_)), phase(phase_) {}
-
-    [[nodiscard]] std::size_t untaken() const noexcept { return plan.size() - next; }
-
-    const std::string path;
-    Phase phase;
-    bool ahead_of_consumer = false;  // counted in State::ahead_directories_
-    std::atomic<bool> awaited{false};
-    bool follow = true;  // should it be a symlink
-    ListedDirectory listed;
-    std::size_t footprint = 0;  // counted in State::ahead_bytes_
-
-    Listing children;
-    std::vector<std::uint32_t> plan;  // of `children`, in the order of the walk
-    std::size_t next = 0;             // of `plan`: the first that nobody has taken
-    std::list<NodePtr> ahead;         // taken by readers, not claimed, in the order of the walk
-
-    bool placed = false;
-    std::list<Node*>::iterator place;  // in State::order_, when placed
-};
-
 class ReadAhead::State : public std::enable_shared_from_this<State> {
    public:
     State(std::shared_ptr<FileSystem> fs, const Options& options)
@@ -86,25 +59,24 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
           next_sample_(started_ + governor_.next_sample_after()) {}
 
     Claim claim(const NodePtr& parent, const std::string& path, const Waiting& waiting) {
-        if (!parallel() || !parent) return {new_claim(path), false};
+        if (!parallel() || !parent) return {ReadingOrder::new_claim(path), false};
         std::unique_lock lock(mutex_);
         if (failure_) std::rethrow_exception(failure_);
-        if (const NodePtr node = take_from(*parent, path)) {
+        if (const NodePtr node = order_.claim(*parent, path)) {
             wait_until_read(lock, node, waiting);
-            uncount(*node);
-            node->phase = Node::Phase::claimed;
+            order_.pass_to_consumer(*node);
             summon();
             return {node, true};
         }
-        skip_in_plan(*parent, path);
-        return {new_claim(path), false};
+        order_.skip(*parent, path);
+        return {ReadingOrder::new_claim(path), false};
     }
 
     void read(const NodePtr& node, bool follow, const Waiting& waiting) {
         node->follow = follow;
         if (parallel()) {
             std::unique_lock lock(mutex_);
-            forget_below(*node);
+            order_.forget_below(*node);
             if (is_slow() && let_reader_read(lock, node, waiting)) return;
         }
         const auto begun = Clock::now();
@@ -123,43 +95,21 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
                 const std::vector<std::uint32_t>& children) {
         if (!parallel() || children.empty() || !node->listed.dates_changes) return;
         const std::lock_guard lock(mutex_);
-        set_plan(*node, names, children);
-        place_before(order_.begin(), *node);
+        order_.plan_first(*node, names, children);
         summon();
     }
 
     void reorder(const NodePtr& node, const std::vector<std::string>& names) {
         if (!parallel()) return;
         const std::lock_guard lock(mutex_);
-        unplan(*node);
-        std::unordered_map<std::string_view, std::uint32_t> known;
-        for (std::uint32_t i = 0; i < node->children.size(); ++i) {
-            known.emplace(node->children.name(i), i);
-        }
-        std::unordered_map<std::string_view, NodePtr> taken;
-        for (const NodePtr& child : node->ahead) taken.emplace(child->path, child);
-        node->ahead.clear();
-
-        std::string path;
-        for (const std::string& name : names) {
-            join_path(path, node->path, name);
-            if (const auto found = taken.find(path); found != taken.end()) {
-                node->ahead.push_back(found->second);
-                taken.erase(found);
-            } else if (const auto index = known.find(name); index != known.end()) {
-                node->plan.push_back(index->second);
-            }
-        }
-        for (const auto& [_, child] : taken) forget(*child);
-        untaken_ += node->untaken();
-        bring_to_front(*node);
+        order_.reorder(*node, names);
         summon();
     }
 
     void release(const NodePtr& node) {
         if (!parallel()) return;
         const std::lock_guard lock(mutex_);
-        forget_below(*node);
+        order_.forget_below(*node);
         summon();
     }
 
@@ -184,106 +134,6 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
    private:
     [[nodiscard]] bool parallel() const noexcept { return options_.cores > 1; }
     [[nodiscard]] bool is_slow() const noexcept { return slow_.load(std::memory_order_relaxed); }
-
-    static NodePtr new_claim(const std::string& path) {
-        return std::make_shared<Node>(path, Node::Phase::claimed);
-    }
-
-    // --- the tree of nodes and its order ---------------------------------------------------------
-
-    // The child at `path`, if a reader has taken it. Those before it are forgotten.
-    NodePtr take_from(Node& parent, const std::string& path) {
-        auto& ahead = parent.ahead;
-        const auto found = std::find_if(ahead.begin(), ahead.end(),
-                                        [&](const NodePtr& child) { return child->path == path; });
-        if (found == ahead.end()) return nullptr;
-        NodePtr node = *found;
-        for (auto passed = ahead.begin(); passed != found; ++passed) forget(**passed);
-        ahead.erase(ahead.begin(), std::next(found));
-        return node;
-    }
-
-    [[nodiscard]] std::string next_path(const Node& parent) const {
-        std::string path;
-        join_path(path, parent.path, parent.children.name(parent.plan[parent.next]));
-        return path;
-    }
-
-    void skip_in_plan(Node& parent, const std::string& path) {
-        if (parent.untaken() > 0 && next_path(parent) == path) advance(parent);
-    }
-
-    void advance(Node& parent) {
-        ++parent.next;
-        --untaken_;
-        if (parent.untaken() == 0) unplace(parent);
-    }
-
-    void set_plan(Node& node, const Listing& names, const std::vector<std::uint32_t>& children) {
-        node.children.clear();
-        node.plan.clear();
-        for (const std::uint32_t i : children) {
-            node.plan.push_back(static_cast<std::uint32_t>(node.plan.size()));
-            node.children.add(names.name(i), EntryType::directory);
-        }
-        node.next = 0;
-        untaken_ += node.untaken();
-    }
-
-    void unplan(Node& node) {
-        untaken_ -= node.untaken();
-        node.plan.clear();
-        node.next = 0;
-        unplace(node);
-    }
-
-    void place_before(std::list<Node*>::iterator at, Node& node) {
-        node.place = order_.insert(at, &node);
-        node.placed = true;
-    }
-
-    void unplace(Node& node) {
-        if (node.placed) order_.erase(node.place);
-        node.placed = false;
-    }
-
-    // What is below a node comes before the node itself, which stands for its untaken children.
-    void bring_to_front(Node& node) {
-        const auto mark = order_.insert(order_.begin(), nullptr);
-        for (const NodePtr& child : node.ahead) move_before(mark, *child);
-        if (node.untaken() > 0) place_before(mark, node);
-        order_.erase(mark);
-    }
-
-    // The depth of what is ahead is within the window, and so are these recursions.
-    void move_before(std::list<Node*>::iterator at, Node& node) {
-        for (const NodePtr& child : node.ahead) move_before(at, *child);
-        if (node.placed) order_.splice(at, order_, node.place);
-    }
-
-    void forget(Node& node) {
-        forget_below(node);
-        uncount(node);
-        node.phase = Node::Phase::forgotten;
-    }
-
-    void forget_below(Node& node) {
-        unplan(node);
-        for (const NodePtr& child : node.ahead) forget(*child);
-        node.ahead.clear();
-    }
-
-    void count(Node& node) {
-        node.ahead_of_consumer = true;
-        ++ahead_directories_;
-    }
-
-    void uncount(Node& node) {
-        if (!node.ahead_of_consumer) return;
-        node.ahead_of_consumer = false;
-        --ahead_directories_;
-        ahead_bytes_ -= node.footprint;
-    }
 
     // --- the consumer ----------------------------------------------------------------------------
 
@@ -343,7 +193,7 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
             } catch (...) {
                 lock.lock();
                 if (wanted_ == node) wanted_ = nullptr;
-                forget(*node);
+                order_.forget(*node);
                 throw;
             }
             lock.lock();
@@ -353,10 +203,10 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
     // --- readers ---------------------------------------------------------------------------------
 
     bool has_room() {
-        const std::size_t bytes = ahead_bytes_ + reading_bytes_;
-        const bool over =
-            ahead_directories_ >= options_.window_directories || bytes >= options_.window_bytes;
-        const bool under = ahead_directories_ <= options_.window_directories / 2 &&
+        const std::size_t bytes = order_.ahead_bytes() + reading_bytes_;
+        const bool over = order_.ahead_directories() >= options_.window_directories ||
+                          bytes >= options_.window_bytes;
+        const bool under = order_.ahead_directories() <= options_.window_directories / 2 &&
                            bytes <= options_.window_bytes / 2;
         // Once full, wait until a good part is free: so each wake-up is worth its cost.
         full_ = over || (full_ && !under);
@@ -364,7 +214,7 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
     }
 
     bool has_work() {
-        return wanted_ || (untaken_ >= (is_slow() ? 1 : worth_waking) && has_room());
+        return wanted_ || (order_.untaken() >= (is_slow() ? 1 : worth_waking) && has_room());
     }
 
     // Sees to it that somebody does what there is to do.
@@ -461,16 +311,7 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
 
     NodePtr take_work() {
         if (wanted_) return std::exchange(wanted_, nullptr);
-        if (!has_work()) return nullptr;
-        // In front of the first with untaken children there are only those being read.
-        const auto parent = std::find_if(order_.begin(), order_.end(),
-                                         [](const Node* node) { return node->untaken() > 0; });
-        auto node = std::make_shared<Node>(next_path(**parent), Node::Phase::reading);
-        (*parent)->ahead.push_back(node);
-        place_before(parent, *node);
-        count(*node);
-        advance(**parent);
-        return node;
+        return has_work() ? order_.take() : nullptr;
     }
 
     struct Read {
@@ -483,7 +324,7 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         std::size_t counted = 0;
         const auto go_on = [&](std::size_t footprint) {
             reading_bytes_ += footprint - std::exchange(counted, footprint);
-            const bool fits = ahead_bytes_ + reading_bytes_ < 2 * options_.window_bytes;
+            const bool fits = order_.ahead_bytes() + reading_bytes_ < 2 * options_.window_bytes;
             return !stop_ && (fits || node.awaited);
         };
         read.listed = list_directory(*fs_, node.path, node.follow, options_.rules, context, go_on);
@@ -502,24 +343,9 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
     }
 
     void complete(Node& node, Read&& read) {
-        if (node.phase == Node::Phase::forgotten) {
-            unplace(node);
-            return;
-        }
-        node.listed = std::move(read.listed);
-        node.phase = Node::Phase::ready;
-        if (node.ahead_of_consumer) {
-            node.footprint = node.listed.names.footprint();
-            ahead_bytes_ += node.footprint;
-        }
-        if (node.placed) {  // by a reader; where the consumer asked, it says what to expect
-            if (read.children.empty()) {
-                unplace(node);
-            } else {
-                set_plan(node, node.listed.names, read.children);
-            }
-        }
-        if (node.awaited) read_.notify_one();
+        order_.complete(node, std::move(read.listed), read.children);
+        const bool is_ready = node.phase == Node::Phase::ready;
+        if (is_ready && node.awaited) read_.notify_one();
     }
 
     // --- how many readers ------------------------------------------------------------------------
@@ -565,12 +391,8 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
     std::condition_variable read_;          // for the consumer
     std::condition_variable idle_or_gone_;  // readers
 
-    // Nodes placed: with untaken children, or being read; in the order of the walk.
-    std::list<Node*> order_;
+    ReadingOrder order_;
     NodePtr wanted_;  // what the consumer waits for and nobody has begun
-    std::size_t untaken_ = 0;
-    std::size_t ahead_directories_ = 0;
-    std::atomic<std::size_t> ahead_bytes_{0};
     std::atomic<std::size_t> reading_bytes_{0};
     bool full_ = false;
     std::optional<bool> helping_;  // unknown until the consumer has to wait

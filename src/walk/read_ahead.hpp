@@ -10,6 +10,7 @@
 
 #include "filetree/fs.hpp"
 #include "listed_directory.hpp"
+#include "reading_order.hpp"
 
 namespace filetree::walk {
 
@@ -17,10 +18,7 @@ namespace filetree::walk {
 // will. A hint machine: it never decides what a walk finds. The consumer claims a directory when it
 // is due, checks what was listed ahead, and has it listed on the spot when that does not hold.
 //
-// The directories that are known and not yet passed form a tree of nodes. The consumer holds the
-// nodes on its way from the top (they are *claimed*); below them hang those that are being read or
-// have been. `order` lists, in the order of the walk, the nodes that still have children to be
-// read, and as place holders the nodes being read. Readers take the first child that nobody has.
+// What is to be read next is ReadingOrder's to say; this adds the threads and the waiting.
 //
 // Readers are threads that come when there is work and leave when there has been none for a while.
 // How many is the Governor's to say. While listings come quickly, the consumer reads what it needs
@@ -42,8 +40,8 @@ class ReadAhead {
         ListingRules rules;
     };
 
-    class Node;
-    using NodePtr = std::shared_ptr<Node>;
+    using Node = ReadingOrder::Node;
+    using NodePtr = ReadingOrder::NodePtr;
     // Called every 50 ms while the consumer waits. What it throws is passed on.
     using Waiting = std::function<void()>;
 

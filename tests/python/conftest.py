@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import mounts
 import trees
+import walks
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,6 +57,14 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
+@pytest.fixture(scope="session")
+def forest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree large enough that readers are running half-way; not to be changed."""
+    top = tmp_path_factory.mktemp("forest") / "top"
+    walks.forest(top, 30, 40)
+    return top
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Iterator[Path]:
     """An empty directory for a test to fill as oddly as it likes."""
@@ -63,3 +72,22 @@ def tree(tmp_path: Path) -> Iterator[Path]:
     top.mkdir()
     yield top
     trees.remove_tree(top)
+
+
+@pytest.fixture
+def little(tree: Path) -> Path:
+    """a/b/c, a/d and e, files in most of them, links to a directory, to a file and to nowhere."""
+    for name in ("a/b/c", "a/d", "e"):
+        (tree / name).mkdir(parents=True)
+    for name in ("one", "a/two", "a/b/three", "a/b/c/four", "e/five"):
+        (tree / name).touch()
+    (tree / "to-a").symlink_to("a")
+    (tree / "to-file").symlink_to("one")
+    (tree / "dangling").symlink_to("nowhere")
+    return tree
+
+
+@pytest.fixture
+def locked(little: Path) -> Path:
+    (little / "a" / "b").chmod(0)
+    return little

@@ -252,3 +252,17 @@ def threads() -> set[str]:
 
 def names_in(directory: Path) -> Sequence[str]:
     return sorted(entry.name for entry in directory.iterdir())
+
+
+def run_quietly(code: str, *arguments: str | os.PathLike[str], status: int = 0) -> bytes:
+    """Run Python code that must not complain."""
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-W", "ignore", "-c", code, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=LIVENESS,
+        env={**os.environ, "PYTHONPATH": module_path()},
+    )
+    assert (done.returncode, done.stderr) == (status, b"")
+    return done.stdout

@@ -8,17 +8,22 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pwalk
+import pytest
 from pwalk import _core, _walk
 
 SETTLING_TIME = 0.01
 # Time stamps are late by as much as a timer's tick.
 AGE = SETTLING_TIME + 0.01
 
+BOTH_ORDERS = pytest.mark.parametrize("topdown", [True, False], ids=["top-down", "bottom-up"])
+
 Step = tuple[Any, list[Any], list[Any]]
+Steps = list[Step]
 Walk = Iterator[Step]
 
 
@@ -86,3 +91,85 @@ def chain(at: Path, name: str, levels: int) -> Iterator[None]:
             os.rename("below", name, src_dir_fd=top, dst_dir_fd=top)
         os.rmdir(name, dir_fd=top)
         os.close(top)
+
+
+# --- arguments of other types ---------------------------------------------------------------
+
+
+class Text(str):
+    pass
+
+
+class Raw(bytes):
+    pass
+
+
+class PathLike:
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def __fspath__(self) -> Any:
+        return self.path
+
+
+# --- beside os.walk --------------------------------------------------------------------------
+
+
+class Errors(list[Any]):
+    """An ``onerror`` that keeps what there is to know of an error."""
+
+    def __call__(self, error: OSError) -> None:
+        assert error.filename2 is None
+        self.append((type(error), error.errno, error.strerror, error.filename, str(error)))
+
+
+def of_os(top: Any, **options: Any) -> tuple[Steps, Errors]:
+    told = Errors()
+    return list(os.walk(top, onerror=told, **options)), told
+
+
+def of_pwalk(top: Any, **options: Any) -> tuple[Steps, Errors]:
+    told = Errors()
+    return list(pwalk.walk(top, onerror=told, ignore_snapshots=False, **options)), told
+
+
+def difference(ours: Steps, theirs: Steps) -> object:
+    """The first step that differs; pytest would compare, and print, all of them."""
+    for number, (one, other) in enumerate(zip(ours, theirs, strict=False)):
+        if one != other or any(type(a) is not type(b) for a, b in zip(one, other, strict=True)):
+            return number, one, other
+    return None if len(ours) == len(theirs) else (len(ours), len(theirs))
+
+
+def assert_same(top: Any, **options: Any) -> Steps:
+    """Walk ``top``, which nobody changes, both ways."""
+    threads = {"max_threads": options.pop("max_threads")} if "max_threads" in options else {}
+    theirs, their_errors = of_os(top, **options)
+    ours, errors = of_pwalk(top, **options, **threads)
+    assert difference(ours, theirs) is None
+    assert errors == their_errors
+    return ours
+
+
+def assert_same_in_circles(top: Any, **options: Any) -> Steps:
+    """As :func:`assert_same`, for paths with more than 20 links in them.
+
+    When anything is mounted meanwhile, by another test for instance, the kernel begins anew with
+    some path, does not forget the links that it has counted, and says ELOOP: to os.walk, too.
+    """
+    for _ in range(5):
+        with suppress(AssertionError):
+            return assert_same(top, **options)
+    return assert_same(top, **options)
+
+
+def assert_same_when_quiet(top: Any, **options: Any) -> Steps:
+    """Walk ``top``, which the system may change; try again if it did."""
+    for _ in range(5):
+        before = of_os(top, **options)
+        ours = of_pwalk(top, **options)
+        if difference(before[0], of_os(top, **options)[0]) is None:
+            assert difference(ours[0], before[0]) is None
+            assert ours[1] == before[1]
+            return ours[0]
+    pytest.skip(f"{top} is changing all the time")
