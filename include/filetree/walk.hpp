@@ -90,7 +90,8 @@ class EntrySink {
     // A directory whose own entries (not its subdirectories') have all been handed over, by this
     // or other sinks.
     virtual void directory(const WalkedDirectory& directory, const DirectoryTotals& totals) = 0;
-    // Hands over whatever is buffered. The last call.
+    // Hands over whatever is buffered. The last call, and a call at each rest: then from a thread
+    // of the walk's own.
     virtual void flush() = 0;
 };
 
@@ -120,13 +121,33 @@ struct WalkProgress {
     [[nodiscard]] std::uint64_t entries() const noexcept;
 };
 
+// A moment at which every directory is either finished, its rows handed over by flushed sinks, or
+// as good as not begun.
+struct Rest {
+    std::string frontier;  // the directories that are left, for WalkRests::begin_at
+    WalkProgress progress;
+    std::vector<EntryError> errors;  // all so far, in the order they were met
+};
+
+// Where a walk begins when it goes on with another, and when it is to rest.
+struct WalkRests {
+    // The frontier of an earlier walk with the same options; empty: begin with the top.
+    std::string begin_at;
+    // Asked a few times a second whether to rest; null: never. A walk that cannot come to rest in
+    // time, because something is slow in the midst of a directory, goes on, and asks again.
+    std::function<bool()> due;
+    // Called at each rest, while nothing else happens. False: the walk ends here.
+    std::function<bool(Rest)> at_rest;
+};
+
 class Walk {
    public:
     // Starts at once. `make_sink` is called once for each worker, on the worker's thread.
     // Throws std::invalid_argument when an option cannot be used.
-    // `gauge` may be null.
+    // `gauge` may be null. `rests` are called on threads of the walk.
     Walk(std::shared_ptr<FileSystem> fs, std::string top, const WalkOptions& options,
-         SinkFactory make_sink, std::shared_ptr<const ConsumerGauge> gauge = nullptr);
+         SinkFactory make_sink, std::shared_ptr<const ConsumerGauge> gauge = nullptr,
+         WalkRests rests = {});
     // Cancels, and waits for the workers; one that stays in a system call for a second is left
     // behind.
     ~Walk();

@@ -36,12 +36,14 @@ std::vector<EntryError> ErrorList::copy() const {
 }
 
 Engine::Engine(std::shared_ptr<FileSystem> fs_, std::string top_, WalkOptions options_,
-               SinkFactory sinks, unsigned cores, std::size_t kept_directories)
+               SinkFactory sinks, unsigned cores, std::size_t kept_directories,
+               std::string begin_at_)
     : fs(std::move(fs_)),
       top(std::move(top_)),
       options(std::move(options_)),
       make_sink(std::move(sinks)),
       selection(options, top),
+      begin_at(std::move(begin_at_)),
       handles(fs, kept_directories),
       stack(cores) {
     stack.add({.node = NodePtr(new Node({}, top, {}, selection.excluded()))});

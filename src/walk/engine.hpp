@@ -48,7 +48,7 @@ class ErrorList {
 // What all workers of one walk share. Outlives the walk as long as a hung worker needs it.
 struct Engine {
     Engine(std::shared_ptr<FileSystem> fs, std::string top, WalkOptions options, SinkFactory sinks,
-           unsigned cores, std::size_t kept_directories);
+           unsigned cores, std::size_t kept_directories, std::string begin_at);
 
     // Ends the walk because a worker threw.
     void fail(std::exception_ptr exception) noexcept;
@@ -59,6 +59,9 @@ struct Engine {
     const WalkOptions options;
     const SinkFactory make_sink;
     const Selection selection;
+
+    // The directories to begin with, once the top is open, in place of the top's own entries.
+    const std::string begin_at;
 
     HandleCache handles;
     WorkStack stack;

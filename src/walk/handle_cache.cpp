@@ -36,11 +36,9 @@ Result<HandleCache::Handle> HandleCache::reopen(Node& node, CallContext& context
     const StatResult now = handle->attributes(context);
     if (now.error != 0) return Result<Handle>::failure(now.error);
     const Attributes& expected = node.attributes();
-    const bool known = expected.inode != 0;
-    if (known &&
-        (now.attributes.inode != expected.inode || now.attributes.device != expected.device)) {
-        return Result<Handle>::failure(ENOENT);
-    }
+    const bool other_inode = expected.inode != 0 && now.attributes.inode != expected.inode;
+    const bool other_device = expected.device != 0 && now.attributes.device != expected.device;
+    if (other_inode || other_device) return Result<Handle>::failure(ENOENT);
     return {std::move(handle), 0};
 }
 

@@ -76,6 +76,13 @@ class Node final : public WalkedDirectory {
     std::atomic<bool> vanished{false};
     // Names in it have hung once already / it is given up because they do so again.
     std::atomic<std::uint32_t> stalls{0};
+    // Found by an earlier walk: its attributes are of then. Set before the node is shared.
+    bool from_earlier_walk = false;
+
+    // Whether nothing of it has been handed over: it could as well begin anew.
+    [[nodiscard]] bool as_good_as_not_begun() const noexcept {
+        return parts.load() == 1 && file_count.load() == 0 && !unreadable.load();
+    }
 
    private:
     friend class NodePtr;

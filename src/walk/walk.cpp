@@ -14,6 +14,7 @@
 #include <system_error>
 #include <thread>
 
+#include "frontier.hpp"
 #include "governor.hpp"
 #include "worker.hpp"
 
@@ -24,6 +25,7 @@ using std::chrono::nanoseconds;
 using walk::Clock;
 using walk::Engine;
 using walk::Governor;
+using walk::NodePtr;
 using walk::Worker;
 
 namespace {
@@ -42,6 +44,10 @@ constexpr std::size_t most_asked_for_wait_time = 32;
 // while it reopens a chain of ancestors.
 constexpr std::size_t descriptors_per_worker = 3;
 constexpr std::size_t least_kept = 2;
+// How long what has been begun may take to finish while nothing else is; longer where all the
+// workers can share it.
+constexpr nanoseconds rest_patience = std::chrono::seconds(2);
+constexpr nanoseconds rest_check_interval = milliseconds(10);
 
 void check(const WalkOptions& options) {
     if (options.max_inflight > largest_max_inflight) {
@@ -87,10 +93,11 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
    public:
     State(std::shared_ptr<FileSystem> fs, std::string top, const WalkOptions& options,
           SinkFactory sinks, std::shared_ptr<const ConsumerGauge> gauge, unsigned cores,
-          unsigned ceiling, std::size_t kept)
+          unsigned ceiling, std::size_t kept, WalkRests rests)
         : engine_(std::move(fs), std::move(top), options, std::move(sinks),
-                  std::min(cores, ceiling), kept),
+                  std::min(cores, ceiling), kept, std::move(rests.begin_at)),
           gauge_(std::move(gauge)),
+          rests_(std::move(rests)),
           governor_(cores, ceiling) {
         engine_.on_started = [this] { notify(); };
     }
@@ -209,11 +216,75 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
             if (finished_) break;
             const auto now = Clock::now();
             if (!engine_.stopping) govern(now);
+            if (rests_.due && !engine_.stopping && engine_.started == 0 && rests_.due()) {
+                lock.unlock();
+                rest();
+                lock.lock();
+                if (finished_) break;
+            }
             if (now - watched_at >= watch_interval()) {
                 watched_at = now;
                 watch(lock, now);
             }
         }
+    }
+
+    // ---- Rests --------------------------------------------------------------------------------
+
+    void rest() {
+        std::vector<Worker*> workers;
+        {
+            const std::lock_guard lock(mutex_);
+            for (const auto& worker : workers_) workers.push_back(worker.get());
+        }
+        engine_.stack.hold();
+        std::vector<NodePtr> begun;
+        if (come_to_rest(workers, begun)) {
+            try {
+                for (Worker* worker : workers) worker->flush_sink();
+                if (!rests_.at_rest({frontier(begun), progress(), engine_.errors.copy()})) {
+                    engine_.stop();
+                }
+            } catch (...) {
+                engine_.fail(std::current_exception());
+            }
+            thaw(workers);
+        }
+        engine_.stack.go_on();
+        rested_ = true;
+    }
+
+    // True: all workers are frozen, and the only ones that run are in calls for `begun`.
+    bool come_to_rest(const std::vector<Worker*>& workers, std::vector<NodePtr>& begun) {
+        auto deadline = Clock::now() + rest_patience;
+        while (!engine_.stopping) {
+            const bool quiet = engine_.stack.wait_nobody_runs(rest_check_interval);
+            begun.clear();
+            for (Worker* worker : workers) {
+                NodePtr node;
+                if (worker->freeze(node)) begun.push_back(std::move(node));
+            }
+            if (engine_.stack.rests_but_for(static_cast<unsigned>(begun.size()))) return true;
+            thaw(workers);
+            if (engine_.stack.has_ranges()) deadline = Clock::now() + rest_patience;
+            if (!quiet && Clock::now() > deadline) return false;
+        }
+        return false;
+    }
+
+    static void thaw(const std::vector<Worker*>& workers) {
+        for (Worker* worker : workers) worker->thaw();
+    }
+
+    // Those that have been begun first: they would have been next.
+    [[nodiscard]] std::string frontier(const std::vector<NodePtr>& begun) const {
+        std::vector<NodePtr> left = engine_.stack.not_begun();
+        left.insert(left.end(), begun.begin(), begun.end());
+        // The top itself: it has been opened, and what it leads to has not been found yet.
+        const bool at_top = std::any_of(left.begin(), left.end(),
+                                        [](const NodePtr& node) { return !node->parent(); });
+        if (at_top) return engine_.begin_at;
+        return walk::encode_frontier(engine_.top, engine_.top_attributes.inode, left);
     }
 
     // With mutex_ held: asks the governor, and starts the workers that it wants.
@@ -231,7 +302,7 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
             if (asked++ < most_asked_for_wait_time) sample.cpu += worker->clock().wait_time();
         }
         const auto census = engine_.stack.census();
-        sample.starved = census.waiting == 0;
+        sample.starved = census.waiting == 0 || std::exchange(rested_, false);
         const unsigned limit = governor_.update(sample);
         engine_.stack.set_limit(limit);
         const unsigned wanted = std::min(limit, most_workers_);
@@ -269,6 +340,8 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
 
     Engine engine_;
     const std::shared_ptr<const ConsumerGauge> gauge_;
+    const WalkRests rests_;
+    bool rested_ = false;  // since the last sample; the supervisor's
     const Clock::time_point begun_ = Clock::now();
     const pid_t owner_ = ::getpid();
 
@@ -287,7 +360,7 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
 };
 
 Walk::Walk(std::shared_ptr<FileSystem> fs, std::string top, const WalkOptions& options,
-           SinkFactory make_sink, std::shared_ptr<const ConsumerGauge> gauge) {
+           SinkFactory make_sink, std::shared_ptr<const ConsumerGauge> gauge, WalkRests rests) {
     check(options);
     const unsigned cores = options.max_threads != 0 ? options.max_threads : available_cores();
     const std::size_t budget = fs->descriptor_budget();
@@ -295,7 +368,7 @@ Walk::Walk(std::shared_ptr<FileSystem> fs, std::string top, const WalkOptions& o
     const std::size_t working = ceiling * descriptors_per_worker + 1;  // and the top
     const std::size_t kept = budget > working + least_kept ? budget - working : least_kept;
     state_ = std::make_shared<State>(std::move(fs), std::move(top), options, std::move(make_sink),
-                                     std::move(gauge), cores, ceiling, kept);
+                                     std::move(gauge), cores, ceiling, kept, std::move(rests));
     state_->start();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -31,7 +32,8 @@ struct WorkItem {
 // systems serve one directory's names one at a time.
 //
 // Invariants: a worker between two calls of next() is "running"; the walk is over when nothing
-// waits and nobody runs; at most `limit` workers run. Waiting workers sleep, they never poll.
+// waits and nobody runs; at most `limit` workers run. Waiting workers sleep, they never poll. While
+// it is held, no directory is begun, and the walk is not over: only what has been begun goes on.
 //
 // Threads: every call is safe from any thread; one lock is taken for each piece of work, none for
 // an entry.
@@ -53,6 +55,18 @@ class WorkStack {
     // No more work is handed out.
     void stop();
 
+    // No directory is begun until go_on(); what has been begun is finished.
+    void hold();
+    void go_on();
+    // Waits until nobody runs. False: not yet.
+    [[nodiscard]] bool wait_nobody_runs(std::chrono::nanoseconds timeout);
+    // While held: whether nothing that has been begun waits, and `running` workers run.
+    [[nodiscard]] bool rests_but_for(unsigned running) const;
+    // While held: whether there is work that several workers can share.
+    [[nodiscard]] bool has_ranges() const;
+    // The directories not yet begun, in the order in which they were found.
+    [[nodiscard]] std::vector<NodePtr> not_begun() const;
+
     struct Census {
         std::size_t waiting = 0;  // pieces of work
         unsigned running = 0;
@@ -62,8 +76,13 @@ class WorkStack {
 
    private:
     // All with the lock held.
-    [[nodiscard]] bool empty() const noexcept { return directories_.empty() && ranges_.empty(); }
-    [[nodiscard]] bool over() const noexcept { return stopped_ || (empty() && running_ == 0); }
+    [[nodiscard]] bool has_work() const noexcept {
+        return !ranges_.empty() || !streams_.empty() || (!held_ && !directories_.empty());
+    }
+    [[nodiscard]] bool over() const noexcept {
+        return stopped_ || (!held_ && !has_work() && running_ == 0);
+    }
+    void push(WorkItem item);
     void take(std::vector<WorkItem>& found);
     void pop(const Worker* worker, std::size_t claim, WorkItem& out);
     void cut_range(std::size_t index, std::size_t claim, WorkItem& out);
@@ -72,13 +91,16 @@ class WorkStack {
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
+    std::condition_variable nobody_runs_;
     std::vector<WorkItem> directories_;
-    std::vector<WorkItem> ranges_;  // few: about one for each running worker
+    std::vector<WorkItem> streams_;  // while held: directories of which part has been listed
+    std::vector<WorkItem> ranges_;   // few: about one for each running worker
     unsigned limit_;
     unsigned running_ = 0;
     unsigned running_peak_ = 0;
     unsigned sleeping_ = 0;
     bool stopped_ = false;
+    bool held_ = false;
 };
 
 }  // namespace filetree::walk

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <thread>
 
+#include "frontier.hpp"
+
 namespace filetree::walk {
 namespace {
 
@@ -35,7 +37,7 @@ bool out_of_descriptors(int error) noexcept { return error == EMFILE || error ==
 void Worker::run() {
     clock_.attach();
     try {
-        sink_ = engine_.make_sink();
+        set_sink(engine_.make_sink());
         WorkItem item;
         bool running = false;
         while (engine_.stack.next(this, running, found_, claim_size(), item)) {
@@ -46,33 +48,44 @@ void Worker::run() {
                 return;
             }
         }
-        rest();
+        let_go();
         sink_->flush();
     } catch (...) {
-        rest();
+        let_go();
         engine_.fail(std::current_exception());
     }
 }
 
+void Worker::set_sink(std::unique_ptr<EntrySink> sink) {
+    const auto lock = lock_thawed();
+    sink_ = std::move(sink);
+}
+
 // Lets go of the last work: the worker lives as long as the walk, a directory must not.
-void Worker::rest() {
+void Worker::let_go() {
     WorkItem last;  // destroyed after the lock is gone
-    const std::lock_guard lock(mutex_);
+    const auto lock = lock_thawed();
     last = std::move(current_);
     step_ = Step::idle;
 }
 
 // ---- Steps ------------------------------------------------------------------------------------
 
+std::unique_lock<std::mutex> Worker::lock_thawed() {
+    std::unique_lock lock(mutex_);
+    thawed_.wait(lock, [this] { return !frozen_; });
+    return lock;
+}
+
 bool Worker::begin(const WorkItem& item, Step step) {
-    const std::lock_guard lock(mutex_);
+    const auto lock = lock_thawed();
     current_ = item;
     step_ = step;
     return !given_up_;
 }
 
 bool Worker::enter(Step step) {
-    const std::lock_guard lock(mutex_);
+    const auto lock = lock_thawed();
     if (given_up_) return false;
     step_ = step;
     return true;
@@ -80,7 +93,7 @@ bool Worker::enter(Step step) {
 
 bool Worker::enter_stat(std::shared_ptr<const Listing> names, std::size_t first, std::size_t last) {
     context_.at(first);
-    const std::lock_guard lock(mutex_);
+    const auto lock = lock_thawed();
     if (given_up_) return false;
     current_.names = std::move(names);
     current_.first = first;
@@ -121,7 +134,9 @@ Worker::Outcome Worker::list_open(const NodePtr& node, Handle directory) {
         node->set_attributes(top.attributes);
         engine_.top_attributes = top.attributes;
         engine_.set_started(0);
+        if (!engine_.begin_at.empty()) return go_on_with_frontier(node, std::move(directory));
     }
+    if (node->from_earlier_walk && !look_at_directory(*node, *directory)) return Outcome::abandoned;
     if (!names_) names_ = std::make_shared<Listing>();
     Listing& names = *names_;
     names.clear();
@@ -161,6 +176,26 @@ Worker::Outcome Worker::list_open(const NodePtr& node, Handle directory) {
     }
     finish_part(*node);
     return Outcome::done;
+}
+
+// The top itself has been finished by an earlier walk.
+Worker::Outcome Worker::go_on_with_frontier(const NodePtr& top, Handle directory) {
+    if (!enter(Step::commit)) return Outcome::abandoned;
+    for (NodePtr& node : decode_frontier(engine_.begin_at, top)) {
+        found_.push_back({.node = std::move(node)});
+    }
+    if (top->holds.load() > 1) engine_.handles.keep(*top, std::move(directory), false);
+    release_hold(*top);
+    return Outcome::done;
+}
+
+// Devices have other numbers after a restart, and a directory may have been replaced meanwhile.
+bool Worker::look_at_directory(Node& node, Directory& directory) {
+    const StatResult now = directory.attributes(context_);
+    if (!enter(Step::read)) return false;
+    if (now.error == 0) node.set_attributes(now.attributes);
+    node.from_earlier_walk = false;
+    return true;
 }
 
 Worker::Outcome Worker::stat_range(WorkItem& item) {
@@ -475,6 +510,30 @@ void Worker::take_over_stat(const WorkItem& item) {
         node.file_count.fetch_add(item.last - item.first, std::memory_order_relaxed);
     }
     finish_part(node);
+}
+
+bool Worker::freeze(NodePtr& begun) {
+    const std::lock_guard lock(mutex_);
+    frozen_ = true;
+    const bool in_call = step_ == Step::open || step_ == Step::read || step_ == Step::stat;
+    if (given_up_ || !in_call || !current_.node->as_good_as_not_begun()) return false;
+    begun = current_.node;
+    return true;
+}
+
+void Worker::thaw() {
+    const std::lock_guard lock(mutex_);
+    frozen_ = false;
+    thawed_.notify_all();
+}
+
+void Worker::flush_sink() {
+    EntrySink* sink = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        sink = sink_.get();
+    }
+    if (sink != nullptr) sink->flush();
 }
 
 bool Worker::given_up() const {

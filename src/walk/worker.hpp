@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <condition_variable>
 #include <vector>
 
 #include "engine.hpp"
@@ -30,6 +31,14 @@ class Worker {
     [[nodiscard]] bool give_up_if_stalled(Clock::time_point now, std::chrono::nanoseconds timeout);
     [[nodiscard]] bool given_up() const;
 
+    // Holds the worker at its next step, so that others may look at it and flush its sink. True
+    // when it is in a call for a directory of which nothing has been handed over; that is `begun`
+    // then.
+    [[nodiscard]] bool freeze(NodePtr& begun);
+    void thaw();
+    // Of a frozen worker that is not in the midst of a commit.
+    void flush_sink();
+
     [[nodiscard]] std::uint64_t calls() const noexcept { return context_.beats(); }
     [[nodiscard]] const ThreadClock& clock() const noexcept { return clock_; }
     // Adds this worker's counts to `sum`.
@@ -53,17 +62,20 @@ class Worker {
         }
     };
 
-    // Each returns false when the worker has been given up meanwhile.
+    // Each waits while the worker is frozen, and returns false when it has been given up meanwhile.
     [[nodiscard]] bool begin(const WorkItem& item, Step step);
     [[nodiscard]] bool enter(Step step);
     [[nodiscard]] bool enter_stat(std::shared_ptr<const Listing> names, std::size_t first,
                                   std::size_t last);
 
     [[nodiscard]] Outcome stopped() const;
-    void rest();
+    void set_sink(std::unique_ptr<EntrySink> sink);
+    void let_go();
 
     [[nodiscard]] Outcome list(WorkItem& item);
     [[nodiscard]] Outcome list_open(const NodePtr& node, Handle directory);
+    [[nodiscard]] Outcome go_on_with_frontier(const NodePtr& top, Handle directory);
+    [[nodiscard]] bool look_at_directory(Node& node, Directory& directory);
     [[nodiscard]] Outcome stat_range(WorkItem& item);
 
     // File-system step.
@@ -106,9 +118,13 @@ class Worker {
     Engine& engine_;
     CallContext context_;
 
+    std::unique_lock<std::mutex> lock_thawed();
+
     mutable std::mutex mutex_;
+    std::condition_variable thawed_;
     Step step_ = Step::idle;
     bool given_up_ = false;
+    bool frozen_ = false;
     WorkItem current_;
 
     // The worker's own, until it is given up; then the supervisor's.

@@ -1,0 +1,181 @@
+#include "frontier.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <type_traits>
+#include <unordered_map>
+
+namespace filetree::walk {
+namespace {
+
+constexpr std::uint32_t magic = 0x52465446;  // "FTFR"
+constexpr std::uint32_t version = 1;
+
+class Encoder {
+   public:
+    template <class T>
+    void put(T value) {
+        static_assert(std::is_trivially_copyable_v<T>);
+        bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    }
+    void put_string(std::string_view string) {
+        put(static_cast<std::uint32_t>(string.size()));
+        bytes_.append(string);
+    }
+    void put_time(const Timestamp& time) {
+        put(time.seconds);
+        put(time.nanoseconds);
+    }
+    [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+    void replace(std::size_t at, std::uint32_t value) {
+        std::memcpy(bytes_.data() + at, &value, sizeof value);
+    }
+    [[nodiscard]] std::string take() noexcept { return std::move(bytes_); }
+
+   private:
+    std::string bytes_;
+};
+
+class Decoder {
+   public:
+    explicit Decoder(std::string_view bytes) : bytes_(bytes) {}
+
+    template <class T>
+    T get() {
+        T value;
+        std::memcpy(&value, take(sizeof value).data(), sizeof value);
+        return value;
+    }
+    std::string_view get_string() { return take(get<std::uint32_t>()); }
+    Timestamp get_time() {
+        Timestamp time;
+        time.seconds = get<std::int64_t>();
+        time.nanoseconds = get<std::uint32_t>();
+        return time;
+    }
+    [[nodiscard]] bool at_end() const noexcept { return bytes_.empty(); }
+
+   private:
+    std::string_view take(std::size_t length) {
+        if (bytes_.size() < length) throw std::runtime_error("checkpoint: the frontier is torn");
+        const std::string_view taken = bytes_.substr(0, length);
+        bytes_.remove_prefix(length);
+        return taken;
+    }
+
+    std::string_view bytes_;
+};
+
+void encode_directory(const Node& node, Encoder& out) {
+    const Attributes& attributes = node.attributes();
+    out.put_string(node.name());
+    for (const std::uint64_t value : {attributes.inode, attributes.device, attributes.size,
+                                      attributes.blocks, attributes.links}) {
+        out.put(value);
+    }
+    for (const Timestamp& time : {attributes.atime, attributes.mtime, attributes.ctime}) {
+        out.put_time(time);
+    }
+    for (const std::uint32_t value : {attributes.mode, attributes.uid, attributes.gid}) {
+        out.put(value);
+    }
+    out.put(static_cast<std::uint8_t>(attributes.automount_point ? 1 : 0));
+}
+
+Attributes decode_attributes(Decoder& in) {
+    Attributes attributes;
+    for (std::uint64_t* value : {&attributes.inode, &attributes.device, &attributes.size,
+                                 &attributes.blocks, &attributes.links}) {
+        *value = in.get<std::uint64_t>();
+    }
+    for (Timestamp* time : {&attributes.atime, &attributes.mtime, &attributes.ctime}) {
+        *time = in.get_time();
+    }
+    for (std::uint32_t* value : {&attributes.mode, &attributes.uid, &attributes.gid}) {
+        *value = in.get<std::uint32_t>();
+    }
+    attributes.automount_point = in.get<std::uint8_t>() != 0;
+    return attributes;
+}
+
+NodePtr make_child(const NodePtr& parent, std::string_view name, const Attributes& attributes) {
+    const ExcludedNames* excluded = parent->excluded();
+    const ExcludedNames* below = excluded != nullptr ? excluded->below(name) : nullptr;
+    return NodePtr(new Node(parent, std::string(name), attributes, below));
+}
+
+// The directories on the way to those of a frontier, which have been finished.
+class Ancestors {
+   public:
+    explicit Ancestors(const NodePtr& top) { nodes_.emplace(std::string(), top); }
+
+    NodePtr at(std::string_view path) {
+        const auto found = nodes_.find(std::string(path));
+        if (found != nodes_.end()) return found->second;
+        const std::size_t slash = path.rfind('/');
+        const bool below_top = slash == std::string_view::npos;
+        const NodePtr parent = at(below_top ? std::string_view() : path.substr(0, slash));
+        NodePtr node = make_child(parent, below_top ? path : path.substr(slash + 1), {});
+        node->holds.store(0);  // its own parts are done
+        nodes_.emplace(std::string(path), node);
+        return node;
+    }
+
+   private:
+    std::unordered_map<std::string, NodePtr> nodes_;
+};
+
+}  // namespace
+
+std::string encode_frontier(std::string_view top, std::uint64_t top_inode,
+                            const std::vector<NodePtr>& directories) {
+    Encoder out;
+    out.put(magic);
+    out.put(version);
+    out.put(top_inode);
+    std::string path;
+    for (std::size_t i = 0; i < directories.size();) {
+        const Node* parent = directories[i]->parent().get();
+        path.clear();
+        parent->append_path(path);
+        out.put_string(std::string_view(path).substr(std::min(path.size(), top.size() + 1)));
+        out.put(parent->attributes().inode);
+        const std::size_t count_at = out.size();
+        out.put(std::uint32_t{0});
+        std::uint32_t count = 0;
+        for (; i < directories.size() && directories[i]->parent().get() == parent; ++i, ++count) {
+            encode_directory(*directories[i], out);
+        }
+        out.replace(count_at, count);
+    }
+    return out.take();
+}
+
+std::vector<NodePtr> decode_frontier(std::string_view bytes, const NodePtr& top) {
+    Decoder in(bytes);
+    if (in.get<std::uint32_t>() != magic || in.get<std::uint32_t>() != version) {
+        throw std::runtime_error("checkpoint: this is no frontier of this version");
+    }
+    if (in.get<std::uint64_t>() != top->attributes().inode) {
+        throw std::runtime_error("checkpoint: " + std::string(top->name()) +
+                                 " is another directory than it was");
+    }
+    std::vector<NodePtr> directories;
+    Ancestors ancestors(top);
+    while (!in.at_end()) {
+        const NodePtr parent = ancestors.at(in.get_string());
+        Attributes known = parent->attributes();
+        known.inode = in.get<std::uint64_t>();
+        parent->set_attributes(known);
+        for (auto count = in.get<std::uint32_t>(); count > 0; --count) {
+            const std::string_view name = in.get_string();
+            directories.push_back(make_child(parent, name, decode_attributes(in)));
+            directories.back()->from_earlier_walk = true;
+            parent->holds.fetch_add(1);
+        }
+    }
+    return directories;
+}
+
+}  // namespace filetree::walk
