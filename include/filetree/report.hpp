@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,9 +22,15 @@ namespace filetree {
 
 struct ReportOptions {
     WalkOptions walk;
-    // Bytes that may wait for the consumer. A worker that finds the queue full waits.
+    // Bytes that may wait for the consumer in memory.
     std::size_t buffer_threshold = std::size_t{2} << 30U;
+    // Where rows go that find no room in memory, in files without a name. Empty, or while nothing
+    // can be written there: the worker that has them waits.
+    std::string spill_directory;
 };
+
+class Checkpoint;
+struct Mark;
 
 // Figures of a report that the walk itself does not know.
 struct ReportNotes {
@@ -52,30 +59,39 @@ class Report {
     [[nodiscard]] std::vector<EntryError> errors() const;
     [[nodiscard]] ReportNotes notes() const;
     [[nodiscard]] std::vector<std::string> take_bad_paths();
+    // What has been found, once the report has ended.
+    [[nodiscard]] Mark last_mark() const;
 
     struct Shared;
 
    protected:
-    Report();
+    Report(const ReportOptions& options, std::shared_ptr<Checkpoint> checkpoint);
+    // For the walk: when to rest, and `push`, which brings a mark to the consumer.
+    [[nodiscard]] WalkRests rests(std::function<void(std::shared_ptr<const Mark>)> push) const;
     // Throws what ended the walk early, if anything did.
     void rethrow_failure() const;
 
     std::shared_ptr<Shared> shared_;
+    const std::shared_ptr<Checkpoint> checkpoint_;  // may be null
     std::unique_ptr<Walk> walk_;
 };
 
 // A live, one-shot stream of record batches with the columns of scan_schema().
 class Scan : public Report {
    public:
-    Scan(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options);
+    // With a checkpoint: goes on where it says, and has marks among its batches.
+    Scan(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options,
+         std::shared_ptr<Checkpoint> checkpoint = nullptr);
     ~Scan() override;
 
     void close() noexcept override;
 
-    enum class Next { batch, end, timeout };
-    // The next batch, in a struct that the caller must release. Waits no longer than `timeout`.
+    enum class Next { batch, mark, end, timeout };
+    // The next batch, in a struct that the caller must release, or the next mark: what belongs to
+    // all batches before it. Waits no longer than `timeout`. Nothing comes after the last mark.
     // Throws SystemError for an unusable top, and whatever else ended the walk early.
-    [[nodiscard]] Next next(ArrowArray& out, std::chrono::nanoseconds timeout);
+    [[nodiscard]] Next next(ArrowArray& out, std::shared_ptr<const Mark>& mark,
+                            std::chrono::nanoseconds timeout);
 
    private:
     struct Stream;
@@ -104,6 +120,10 @@ class FileReport final : public Report {
     // errors call it. PWAL is never compressed, and its `fd` must be able to seek: SystemError.
     FileReport(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options,
                const TextOptions& text, int fd, const std::string& name);
+    // Writes parts, and commits them. When wait() returns, the checkpoint is complete, or has been
+    // stopped.
+    FileReport(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options,
+               const TextOptions& text, std::shared_ptr<Checkpoint> checkpoint);
     ~FileReport() override;
 
     void close() noexcept override;
@@ -111,9 +131,13 @@ class FileReport final : public Report {
     // Waits for the end. False: not yet. Throws SystemError when writing failed or the top is
     // unusable, and whatever else ended the walk early.
     [[nodiscard]] bool wait(std::chrono::nanoseconds timeout);
+    // 0 while parts are written.
     [[nodiscard]] std::uint64_t bytes_written() const noexcept;
 
    private:
+    void start(std::shared_ptr<FileSystem> fs, const std::string& top, WalkOptions options,
+               const TextOptions& text);
+
     struct Writer;
     std::unique_ptr<Writer> writer_;
 };

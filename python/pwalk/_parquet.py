@@ -96,7 +96,7 @@ class ParquetFile:
         self._waiting_rows = 0
         self._row_group = _FIRST_ROW_GROUP
 
-    def add(self, batch: _core.Batch) -> None:
+    def add(self, batch: _core.Batch | pyarrow.RecordBatch) -> None:
         """Add a batch; it is written once its row group is full."""
         self._waiting.append(pyarrow.record_batch(batch))
         self._waiting_rows += self._waiting[-1].num_rows
@@ -121,6 +121,10 @@ class ParquetFile:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        """Leave the descriptor alone from now on."""
+        self.abandon()
+
+    def abandon(self) -> None:
         """Leave the descriptor alone from now on."""
         self._file.abandon()
 

@@ -7,15 +7,17 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any
 
 from pwalk import _arguments, _core
+from pwalk._checkpoint import Plan, open_checkpoint, plan_of, scan_into_parts, write_whole
 from pwalk._scan import await_start
 from pwalk._stream import POLL_INTERVAL
 from pwalk._types import EntryError, Progress, errors_of, progress_of
@@ -77,6 +79,9 @@ def report(
     compression: str | None = None,
     header: bool = True,
     progress: ProgressCallback | None = None,
+    checkpoint: _arguments.StrPath | None = None,
+    checkpoint_interval: float = 60.0,
+    resume: bool = False,
     max_inflight: int | None = None,
     stall_timeout: float = 300.0,
     cached_attributes: bool = False,
@@ -94,7 +99,9 @@ def report(
         output
     :param max_threads: cores to keep busy; None for all that this process may use
     :param buffer_threshold: bytes that may wait in memory for the file, or a text such as
-        ``"512MB"``
+        ``"512MB"``; what is beyond waits in temporary files, in :func:`tempfile.gettempdir`, that
+        have no name and so cannot be left behind. The scan itself waits only when nothing can be
+        written there
     :param ignore_snapshots: leave out directories called ``.snapshot``
     :param one_file_system: leave out entries of other mounts
     :param exclude: paths to leave out, matched whole, component by component
@@ -104,14 +111,23 @@ def report(
     :param header: begin CSV with the names of the columns
     :param progress: called with a :class:`Progress`, at least once and at most 10 times a second,
         on this thread; what it raises ends the report
+    :param checkpoint: a directory in which to keep what is finished, so that the report can go on
+        after whatever ends it; made if it is missing, and empty again at the end
+    :param checkpoint_interval: seconds from one commit to the next; what was done since the last
+        one is done again
+    :param resume: go on with what is in ``checkpoint``; begin where there is nothing
     :param max_inflight: operations under way at once, at most; None for 128
     :param stall_timeout: seconds after which a call that does not return is given up
     :param cached_attributes: take from network file systems the attributes they hold already
     :returns: the path of the file written, and the entries that could not be looked at
     :raises OSError: when the top is missing, is no directory or cannot be read; when the file
-        cannot be written
+        cannot be written; when another process works with the checkpoint. What has been committed
+        to the checkpoint stays
+    :raises KeyboardInterrupt: on SIGINT, and with a checkpoint on SIGTERM too, once everything that
+        is finished has been committed
     :raises TypeError: when an argument has the wrong type
-    :raises ValueError: when an argument has a value that cannot be used
+    :raises ValueError: when an argument has a value that cannot be used; when the checkpoint is
+        one of another report
     """
     outcome = run_report(
         top,
@@ -120,7 +136,8 @@ def report(
         compression,
         header,
         progress,
-        bool(cached_attributes),
+        _core.posix_file_system(bool(cached_attributes)),
+        plan_of(checkpoint, checkpoint_interval, resume),
         max_threads=max_threads,
         max_inflight=max_inflight,
         stall_timeout=stall_timeout,
@@ -140,21 +157,76 @@ def run_report(
     compression: str | None,
     header: bool,
     progress: ProgressCallback | None,
-    cached_attributes: bool,
+    fs: _core.FileSystem,
+    plan: Plan | None,
     **options: Any,
 ) -> Outcome:
     """Do what :func:`report` does, and tell how it went. ``options`` are ``report_options``'."""
     encoded = _arguments.path_bytes("top", top)
     target = target_of(format, output, compression, header)
     options["exclude"] = _arguments.exclusions(options["exclude"])  # may be an iterator
-    checked = _arguments.report_options(**options)
+    checked = _arguments.report_options(**options, spill_directory=_spill_directory())
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be callable, not {type(progress).__name__}")
+    ticker = _Ticker(progress)
+    if plan is not None:
+        return _write_resumably(encoded, checked, fs, options, target, plan, ticker)
     write = _write_parquet if target.format == "parquet" else _write_file
     with Output(target) as file:
-        core = write(encoded, checked, cached_attributes, options, target, file, _Ticker(progress))
+        core = write(encoded, checked, fs, options, target, file, ticker)
         file.commit()
     return Outcome(target.path, errors_of(core), progress_of(core))
+
+
+def _write_resumably(
+    top: bytes,
+    checked: _core.ReportOptions,
+    fs: _core.FileSystem,
+    options: dict[str, Any],
+    target: Target,
+    plan: Plan,
+    ticker: _Ticker,
+) -> Outcome:
+    checkpoint = open_checkpoint(plan, top, target, options)
+    try:
+        with Output(target) as file, _errors_name(target.path):
+            text = text_options(target)
+            if not checkpoint.complete:
+                scan_into_parts(
+                    checkpoint, top, checked, fs, target, text, ticker.tick, ticker.finish
+                )
+            started = datetime.fromtimestamp(checkpoint.started, timezone.utc).isoformat()
+            write_whole(
+                checkpoint,
+                target,
+                text,
+                file.fd,
+                lambda: _metadata(checkpoint, top, started, options, target),
+            )
+            file.commit()
+        checkpoint.remove()
+        return Outcome(target.path, errors_of(checkpoint), progress_of(checkpoint))
+    finally:
+        checkpoint.close()
+
+
+@contextmanager
+def _errors_name(path: str) -> Iterator[None]:
+    """Name the file in errors of pyarrow's, which do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # the file's, not the tree's
+            raise OSError(error.errno, os.strerror(error.errno), path) from None
+        raise
+
+
+def _spill_directory() -> bytes:
+    """Return where temporary files go; nothing where there is no such place."""
+    try:
+        return os.fsencode(tempfile.gettempdir())
+    except OSError:
+        return b""
 
 
 def run_walk(
@@ -164,7 +236,8 @@ def run_walk(
     encoded = _arguments.path_bytes("top", top)
     checked = _arguments.report_options(**options)
     with Output(Target("paths", "none", output, header=False)) as file:
-        core = _core.FileReport(encoded, checked, text, file.fd, os.fsencode(output))
+        fs = _core.posix_file_system()
+        core = _core.FileReport(encoded, checked, fs, text, file.fd, os.fsencode(output))
         _follow(core, encoded, _Ticker(None))
         file.commit()
     return Outcome(output, errors_of(core), progress_of(core))
@@ -291,7 +364,7 @@ def printable(path: str) -> str:
 def _write_file(
     top: bytes,
     checked: _core.ReportOptions,
-    cached_attributes: bool,
+    fs: _core.FileSystem,
     options: dict[str, Any],
     target: Target,
     file: Output,
@@ -300,7 +373,7 @@ def _write_file(
     del options
     name = os.fsencode(target.path)
     text = text_options(target)
-    core = _core.FileReport(top, checked, text, file.fd, name, cached_attributes)
+    core = _core.FileReport(top, checked, fs, text, file.fd, name)
     _follow(core, top, ticker)
     return core
 
@@ -318,36 +391,32 @@ def _follow(core: _core.FileReport, top: bytes, ticker: _Ticker) -> None:
 def _write_parquet(
     top: bytes,
     checked: _core.ReportOptions,
-    cached_attributes: bool,
+    fs: _core.FileSystem,
     options: dict[str, Any],
     target: Target,
     file: Output,
     ticker: _Ticker,
 ) -> _core.Report:
     started = _now()
-    core = _core.Scan(top, checked, cached_attributes)
+    core = _core.Scan(top, checked, fs)
     try:
         await_start(core, top)
         from pwalk._parquet import ParquetFile  # pyarrow takes a while: the scan runs meanwhile
 
-        with ParquetFile(file.fd, target.compression) as parquet:
+        with _errors_name(target.path), ParquetFile(file.fd, target.compression) as parquet:
             while (batch := core.next(POLL_INTERVAL)) is not False:
-                if batch is not None:
+                if isinstance(batch, _core.Batch):
                     parquet.add(batch)
                 ticker.tick(core)
             ticker.finish(core)
             parquet.finish(_metadata(core, top, started, options, target))
-    except OSError as error:
-        if error.errno is not None and error.filename is None:  # the file's, not the tree's
-            raise OSError(error.errno, os.strerror(error.errno), target.path) from None
-        raise
     finally:
         core.close()
     return core
 
 
 def _metadata(
-    core: _core.Scan, top: bytes, started: str, options: dict[str, Any], target: Target
+    core: _core.Totals, top: bytes, started: str, options: dict[str, Any], target: Target
 ) -> dict[str, str]:
     progress = core.progress()
     named = {name: _plain(value) for name, value in options.items()}

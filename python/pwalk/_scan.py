@@ -96,6 +96,7 @@ def scan(
         exclude=exclude,
         buffer_threshold=_STREAM_BUFFER,
     )
-    core = _core.Scan(encoded, options, bool(cached_attributes))
+    fs = _core.posix_file_system(bool(cached_attributes))
+    core = _core.Scan(encoded, options, fs)
     await_start(core, encoded)
     return Scan(core)

@@ -66,6 +66,7 @@ class Progress:
     :ivar path: a directory that is being worked on
     :ivar kinds: entries by kind, the kinds that occur
     :ivar automount_points: directories left alone because opening them would mount something
+    :ivar spilled: bytes written to temporary files, because the output was behind
     """
 
     entries: int = 0
@@ -80,9 +81,10 @@ class Progress:
     path: str = ""
     kinds: dict[str, int] = field(default_factory=dict)
     automount_points: int = 0
+    spilled: int = 0
 
 
-def progress_of(report: _core.Report) -> Progress:
+def progress_of(report: _core.Totals) -> Progress:
     """Take a snapshot of a running scan."""
     now = report.progress()
     kinds = now.kinds
@@ -99,10 +101,11 @@ def progress_of(report: _core.Report) -> Progress:
         path=os.fsdecode(now.path),
         kinds={name: kinds[kind] for kind, name in _KIND_NAMES.items() if kinds[kind]},
         automount_points=now.automount_points,
+        spilled=now.spilled,
     )
 
 
-def errors_of(report: _core.Report) -> list[EntryError]:
+def errors_of(report: _core.Totals) -> list[EntryError]:
     """Take the failures met so far."""
     return [
         EntryError(os.fsdecode(path), operation, errno)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,7 +21,8 @@ import click
 
 from pwalk import __version__, _core
 from pwalk._binary import convert as convert_binary
-from pwalk._cli_progress import live_progress
+from pwalk._checkpoint import Plan, plan_of
+from pwalk._cli_progress import live_progress, size_text
 from pwalk._report import (
     COMPRESSIONS,
     FORMATS,
@@ -129,11 +131,25 @@ def _selection(command: Callable[..., None]) -> Callable[..., None]:
     default="2GB",
     show_default=True,
     metavar="SIZE",
-    help="What may wait in memory for the file.",
+    help="What may wait in memory for the file; more waits in temporary files.",
 )
 @click.option(
     "--cached-attributes", is_flag=True, help="Take what network file systems hold already."
 )
+@click.option(
+    "--checkpoint",
+    metavar="DIR",
+    help="Keep there what is finished, so that --resume can go on after whatever happens.",
+)
+@click.option(
+    "--checkpoint-interval",
+    type=float,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="From one commit to the next.",
+)
+@click.option("--resume", is_flag=True, help="Go on with what is in the checkpoint.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 @_selection
 def report(
@@ -144,11 +160,15 @@ def report(
     header: bool,
     buffer_threshold: str,
     cached_attributes: bool,
+    checkpoint: str | None,
+    checkpoint_interval: float,
+    resume: bool,
     quiet: bool,
     **selection: Any,
 ) -> None:
     """Write every entry's metadata below PATH to a file."""
-    with _progress(quiet) as progress:
+    plan = plan_of(checkpoint, checkpoint_interval, resume)
+    with _says_how_to_go_on(plan), _progress(quiet) as progress:
         outcome = run_report(
             path,
             format_ or format_of(output),
@@ -156,13 +176,28 @@ def report(
             compression,
             header,
             progress,
-            cached_attributes,
+            _core.posix_file_system(cached_attributes),
+            plan,
             buffer_threshold=buffer_threshold,
             **_selected(**selection),
         )
     if not quiet:
         _summarize(outcome)
     sys.exit(EXIT_WITH_ERRORS if outcome.errors else EXIT_COMPLETE)
+
+
+@contextmanager
+def _says_how_to_go_on(plan: Plan | None) -> Iterator[None]:
+    """Say how to go on with a report that ends before it is complete."""
+    try:
+        yield
+    except (KeyboardInterrupt, OSError, RuntimeError, MemoryError):
+        if plan is not None and (Path(os.fsdecode(plan.directory)) / "frontier").exists():
+            command = ["pwalk", *sys.argv[1:]]
+            if "--resume" not in command:
+                command.append("--resume")
+            _say(f"pwalk: what is finished is kept; go on with: {printable(shlex.join(command))}")
+        raise
 
 
 @cli.command()
@@ -229,18 +264,20 @@ def _progress(quiet: bool) -> AbstractContextManager[ProgressCallback | None]:
 def _summarize(outcome: Outcome) -> None:
     progress = outcome.progress
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in progress.kinds.items())
-    _say(f"{progress.entries:,} entries ({kinds}), {_size(progress.bytes)}")
+    _say(f"{progress.entries:,} entries ({kinds}), {size_text(progress.bytes)}")
     if progress.vanished:
         _say(f"{progress.vanished:,} vanished while being looked at")
     if progress.automount_points:
         _say(f"{progress.automount_points:,} automount points were not entered")
+    if progress.spilled:
+        _say(f"{size_text(progress.spilled)} went through temporary files")
     _say_errors(outcome)
     _say(
         f"{progress.elapsed:.2f} s, {progress.rate:,.0f} entries/s, "
         f"{progress.threads_peak} threads at most"
     )
     if outcome.path != "-" and Path(outcome.path).is_file():
-        _say(f"{printable(outcome.path)}: {_size(Path(outcome.path).stat().st_size)}")
+        _say(f"{printable(outcome.path)}: {size_text(Path(outcome.path).stat().st_size)}")
 
 
 def _say_errors(outcome: Outcome) -> None:
@@ -252,14 +289,6 @@ def _say_errors(outcome: Outcome) -> None:
             _say(f"    {printable(path)}")
         if count > _PATHS_SHOWN:
             _say(f"    ... and {count - _PATHS_SHOWN:,} more")
-
-
-def _size(size: float) -> str:
-    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if size < 1024 or unit == "PiB":
-            break
-        size /= 1024
-    return f"{size:,.0f} bytes" if unit == "bytes" else f"{size:,.1f} {unit}"
 
 
 def _say(line: str) -> None:

@@ -4,10 +4,12 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "csv_sink.hpp"
 #include "file_writer.hpp"
+#include "filetree/checkpoint.hpp"
 #include "filetree/report.hpp"
 #include "path_sink.hpp"
 #include "pwal_sink.hpp"
@@ -51,15 +53,18 @@ void end_binary(report::FileWriter& file, std::uint64_t records) {
 
 }  // namespace
 
-// The thread that writes, and what it came to.
+// The thread that writes, and what it came to. It writes one file, or the parts of a checkpoint.
 struct FileReport::Writer {
     Writer(std::size_t threshold, const std::shared_ptr<Report::Shared>& shared_,
-           const TextOptions& options_, int fd, const std::string& name)
-        : queue(std::make_shared<TextQueue>(threshold, shared_->gauge)),
+           const TextOptions& options_, int fd, std::string name_,
+           std::shared_ptr<Checkpoint> checkpoint_)
+        : queue(std::make_shared<TextQueue>(threshold, shared_->gauge, shared_->spill)),
           shared(shared_),
           options(options_),
-          file(fd, name, options_.compression) {
-        if (options.format == TextFormat::binary) check_can_be_replaced(fd, name);
+          name(std::move(name_)),
+          checkpoint(std::move(checkpoint_)) {
+        if (!checkpoint) begin_file(fd);
+        if (!checkpoint && options.format == TextFormat::binary) check_can_be_replaced(fd, name);
         thread = std::thread([this] { run(); });
     }
 
@@ -81,33 +86,65 @@ struct FileReport::Writer {
     }
 
     void write_everything() {
-        if (options.format == TextFormat::csv && options.header) file.put(report::csv_header);
-        if (options.format == TextFormat::binary) begin_binary(file);
+        if (checkpoint) begin_file(checkpoint->begin_part());
+        begin_rows();
         ByteBuffer piece;
+        std::shared_ptr<const Mark> mark;
         for (;;) {
-            switch (queue->pop(piece, std::chrono::hours(1))) {
+            switch (queue->pop(piece, mark, std::chrono::hours(1))) {
                 case TextQueue::Pop::piece:
-                    file.put(piece.view());
+                    file->put(piece.view());
+                    break;
+                case TextQueue::Pop::mark:
+                    end_rows(mark->records);
+                    commit(*mark);
+                    stopped = mark->last;
+                    if (stopped) return;
+                    begin_file(checkpoint->begin_part());
+                    begin_rows();
                     break;
                 case TextQueue::Pop::timeout:
                     break;
                 case TextQueue::Pop::end:
-                    file.finish();
-                    if (options.format == TextFormat::binary) end_binary(file, shared->records);
+                    end_rows(shared->records);
                     return;
             }
         }
     }
 
+    void begin_file(int fd) { file.emplace(fd, name, options.compression); }
+
+    void begin_rows() {
+        // The header line belongs to the whole.
+        if (options.format == TextFormat::csv && options.header && !checkpoint) {
+            file->put(report::csv_header);
+        }
+        if (options.format == TextFormat::binary) begin_binary(*file);
+    }
+
+    void end_rows(std::uint64_t records) {
+        file->finish();
+        if (options.format == TextFormat::binary) end_binary(*file, records - records_committed);
+    }
+
+    void commit(const Mark& mark) {
+        checkpoint->commit(mark, mark.records - records_committed);
+        records_committed = mark.records;
+    }
+
     const std::shared_ptr<TextQueue> queue;
     const std::shared_ptr<Report::Shared> shared;
     const TextOptions options;
-    report::FileWriter file;
+    const std::string name;
+    const std::shared_ptr<Checkpoint> checkpoint;
+    std::optional<report::FileWriter> file;
+    std::uint64_t records_committed = 0;
 
     std::mutex mutex;
     std::condition_variable changed;
-    bool done = false;
-    std::exception_ptr failure;  // written before `done`
+    bool done = false;     // written after the others:
+    bool stopped = false;  // at the last mark
+    std::exception_ptr failure;
 
     std::thread thread;  // the last member: it uses the others
 };
@@ -115,13 +152,30 @@ struct FileReport::Writer {
 FileReport::FileReport(std::shared_ptr<FileSystem> fs, const std::string& top,
                        const ReportOptions& options, const TextOptions& text, int fd,
                        const std::string& name)
-    : writer_(std::make_unique<Writer>(options.buffer_threshold, shared_, text, fd, name)) {
-    WalkOptions walk = options.walk;
-    walk.attributes = text.format == TextFormat::csv || text.format == TextFormat::binary;
+    : Report(options, nullptr),
+      writer_(
+          std::make_unique<Writer>(options.buffer_threshold, shared_, text, fd, name, nullptr)) {
+    start(std::move(fs), top, options.walk, text);
+}
+
+FileReport::FileReport(std::shared_ptr<FileSystem> fs, const std::string& top,
+                       const ReportOptions& options, const TextOptions& text,
+                       std::shared_ptr<Checkpoint> checkpoint)
+    : Report(options, std::move(checkpoint)),
+      writer_(std::make_unique<Writer>(options.buffer_threshold, shared_, text, -1,
+                                       checkpoint_->directory(), checkpoint_)) {
+    start(std::move(fs), top, options.walk, text);
+}
+
+void FileReport::start(std::shared_ptr<FileSystem> fs, const std::string& top, WalkOptions options,
+                       const TextOptions& text) {
+    options.attributes = text.format == TextFormat::csv || text.format == TextFormat::binary;
     walk_ = std::make_unique<Walk>(
-        std::move(fs), top, walk,
+        std::move(fs), top, options,
         [queue = writer_->queue, shared = shared_, text] { return make_sink(text, queue, shared); },
-        shared_->gauge);
+        shared_->gauge, rests([queue = writer_->queue](std::shared_ptr<const Mark> mark) {
+            queue->push_mark(std::move(mark));
+        }));
     walk_->on_finished([queue = writer_->queue] { queue->finish(); });
 }
 
@@ -136,11 +190,18 @@ bool FileReport::wait(std::chrono::nanoseconds timeout) {
     std::unique_lock lock(writer_->mutex);
     if (!writer_->changed.wait_for(lock, timeout, [this] { return writer_->done; })) return false;
     if (writer_->failure) std::rethrow_exception(writer_->failure);
+    if (writer_->stopped) return true;
     rethrow_failure();
     if (walk_->cancelled()) throw SystemError(ECANCELED, walk_->top());
+    if (checkpoint_ && !checkpoint_->complete()) {
+        const Mark mark = last_mark();
+        checkpoint_->complete_with(mark, mark.records - writer_->records_committed);
+    }
     return true;
 }
 
-std::uint64_t FileReport::bytes_written() const noexcept { return writer_->file.written(); }
+std::uint64_t FileReport::bytes_written() const noexcept {
+    return checkpoint_ ? 0 : writer_->file->written();
+}
 
 }  // namespace filetree

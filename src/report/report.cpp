@@ -1,10 +1,13 @@
 #include "filetree/report.hpp"
 
+#include "filetree/checkpoint.hpp"
 #include "shared.hpp"
 
 namespace filetree {
 
-Report::Report() : shared_(std::make_shared<Shared>()) {}
+Report::Report(const ReportOptions& options, std::shared_ptr<Checkpoint> checkpoint)
+    : shared_(std::make_shared<Shared>(options.spill_directory)),
+      checkpoint_(std::move(checkpoint)) {}
 Report::~Report() = default;
 
 std::optional<int> Report::wait_started(std::chrono::nanoseconds timeout) {
@@ -15,24 +18,57 @@ WalkProgress Report::progress() const {
     WalkProgress progress = walk_->progress();
     const std::lock_guard lock(shared_->mutex);
     progress.errors += shared_->errors.size();
+    if (shared_->spill) progress.spilled = shared_->spill->written();
+    if (checkpoint_) add_progress(checkpoint_->totals_before().progress, progress);
     return progress;
 }
 
 std::vector<EntryError> Report::errors() const {
-    std::vector<EntryError> errors = walk_->errors();
-    const std::lock_guard lock(shared_->mutex);
-    errors.insert(errors.end(), shared_->errors.begin(), shared_->errors.end());
+    std::vector<EntryError> errors;
+    if (checkpoint_) errors = checkpoint_->errors_before();
+    const std::vector<EntryError> now = shared_->all_errors(walk_->errors());
+    errors.insert(errors.end(), now.begin(), now.end());
     return errors;
 }
 
 ReportNotes Report::notes() const {
     const std::lock_guard lock(shared_->mutex);
-    return {shared_->clamped_times.load(std::memory_order_relaxed), shared_->bad_paths_seen};
+    const std::uint64_t before = checkpoint_ ? checkpoint_->totals_before().clamped_times : 0;
+    return {before + shared_->clamped_times.load(std::memory_order_relaxed),
+            shared_->bad_paths_seen};
 }
 
 std::vector<std::string> Report::take_bad_paths() {
     const std::lock_guard lock(shared_->mutex);
     return std::exchange(shared_->bad_paths, {});
+}
+
+Mark Report::last_mark() const {
+    return {{"", walk_->progress(), shared_->all_errors(walk_->errors())},
+            shared_->clamped_times.load(std::memory_order_relaxed),
+            shared_->records.load(std::memory_order_relaxed),
+            true};
+}
+
+WalkRests Report::rests(std::function<void(std::shared_ptr<const Mark>)> push) const {
+    if (!checkpoint_) return {};
+    WalkRests rests;
+    rests.begin_at = checkpoint_->frontier();
+    rests.due = [checkpoint = checkpoint_] { return checkpoint->due(); };
+    rests.at_rest = [checkpoint = checkpoint_, shared = shared_,
+                     push = std::move(push)](Rest rest) {
+        auto mark = std::make_shared<Mark>();
+        mark->rest = std::move(rest);
+        mark->rest.errors = shared->all_errors(mark->rest.errors);
+        mark->clamped_times = shared->clamped_times.load(std::memory_order_relaxed);
+        mark->records = shared->records.load(std::memory_order_relaxed);
+        mark->last = checkpoint->stopping();
+        const bool go_on = !mark->last;
+        checkpoint->marked();
+        push(std::move(mark));
+        return go_on;
+    };
+    return rests;
 }
 
 void Report::rethrow_failure() const {

@@ -6,21 +6,26 @@
 namespace filetree {
 
 struct Scan::Stream {
-    Stream(std::size_t threshold, std::shared_ptr<ConsumerGauge> gauge)
-        : queue(std::make_shared<report::BatchQueue>(threshold, std::move(gauge))) {}
+    Stream(std::size_t threshold, const Report::Shared& shared)
+        : queue(std::make_shared<report::BatchQueue>(threshold, shared.gauge, shared.spill,
+                                                     report::BatchCodec(pool))) {}
 
-    std::shared_ptr<report::BatchQueue> queue;
     std::shared_ptr<report::BatchPool> pool = std::make_shared<report::BatchPool>();
+    std::shared_ptr<report::BatchQueue> queue;
 };
 
-Scan::Scan(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options)
-    : stream_(std::make_unique<Stream>(options.buffer_threshold, shared_->gauge)) {
+Scan::Scan(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options,
+           std::shared_ptr<Checkpoint> checkpoint)
+    : Report(options, std::move(checkpoint)),
+      stream_(std::make_unique<Stream>(options.buffer_threshold, *shared_)) {
     walk_ = std::make_unique<Walk>(
         std::move(fs), top, options.walk,
         [queue = stream_->queue, pool = stream_->pool, shared = shared_] {
             return std::make_unique<report::ArrowSink>(queue, pool, shared);
         },
-        shared_->gauge);
+        shared_->gauge, rests([queue = stream_->queue](std::shared_ptr<const Mark> mark) {
+            queue->push_mark(std::move(mark));
+        }));
     walk_->on_finished([queue = stream_->queue] { queue->finish(); });
 }
 
@@ -31,9 +36,12 @@ void Scan::close() noexcept {
     walk_->close();
 }
 
-Scan::Next Scan::next(ArrowArray& out, std::chrono::nanoseconds timeout) {
+Scan::Next Scan::next(ArrowArray& out, std::shared_ptr<const Mark>& mark,
+                      std::chrono::nanoseconds timeout) {
     std::unique_ptr<report::RecordBatch> batch;
-    switch (stream_->queue->pop(batch, timeout)) {
+    switch (stream_->queue->pop(batch, mark, timeout)) {
+        case report::BatchQueue::Pop::mark:
+            return Next::mark;
         case report::BatchQueue::Pop::timeout:
             return Next::timeout;
         case report::BatchQueue::Pop::end:

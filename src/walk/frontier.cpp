@@ -1,10 +1,10 @@
 #include "frontier.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
-#include <type_traits>
 #include <unordered_map>
+
+#include "../fs/packed.hpp"
 
 namespace filetree::walk {
 namespace {
@@ -12,62 +12,19 @@ namespace {
 constexpr std::uint32_t magic = 0x52465446;  // "FTFR"
 constexpr std::uint32_t version = 1;
 
-class Encoder {
-   public:
-    template <class T>
-    void put(T value) {
-        static_assert(std::is_trivially_copyable_v<T>);
-        bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
-    }
-    void put_string(std::string_view string) {
-        put(static_cast<std::uint32_t>(string.size()));
-        bytes_.append(string);
-    }
-    void put_time(const Timestamp& time) {
-        put(time.seconds);
-        put(time.nanoseconds);
-    }
-    [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
-    void replace(std::size_t at, std::uint32_t value) {
-        std::memcpy(bytes_.data() + at, &value, sizeof value);
-    }
-    [[nodiscard]] std::string take() noexcept { return std::move(bytes_); }
+void put_time(const Timestamp& time, PackedWriter& out) {
+    out.put(time.seconds);
+    out.put(time.nanoseconds);
+}
 
-   private:
-    std::string bytes_;
-};
+Timestamp get_time(PackedReader& in) {
+    Timestamp time;
+    time.seconds = in.get<std::int64_t>();
+    time.nanoseconds = in.get<std::uint32_t>();
+    return time;
+}
 
-class Decoder {
-   public:
-    explicit Decoder(std::string_view bytes) : bytes_(bytes) {}
-
-    template <class T>
-    T get() {
-        T value;
-        std::memcpy(&value, take(sizeof value).data(), sizeof value);
-        return value;
-    }
-    std::string_view get_string() { return take(get<std::uint32_t>()); }
-    Timestamp get_time() {
-        Timestamp time;
-        time.seconds = get<std::int64_t>();
-        time.nanoseconds = get<std::uint32_t>();
-        return time;
-    }
-    [[nodiscard]] bool at_end() const noexcept { return bytes_.empty(); }
-
-   private:
-    std::string_view take(std::size_t length) {
-        if (bytes_.size() < length) throw std::runtime_error("checkpoint: the frontier is torn");
-        const std::string_view taken = bytes_.substr(0, length);
-        bytes_.remove_prefix(length);
-        return taken;
-    }
-
-    std::string_view bytes_;
-};
-
-void encode_directory(const Node& node, Encoder& out) {
+void encode_directory(const Node& node, PackedWriter& out) {
     const Attributes& attributes = node.attributes();
     out.put_string(node.name());
     for (const std::uint64_t value : {attributes.inode, attributes.device, attributes.size,
@@ -75,7 +32,7 @@ void encode_directory(const Node& node, Encoder& out) {
         out.put(value);
     }
     for (const Timestamp& time : {attributes.atime, attributes.mtime, attributes.ctime}) {
-        out.put_time(time);
+        put_time(time, out);
     }
     for (const std::uint32_t value : {attributes.mode, attributes.uid, attributes.gid}) {
         out.put(value);
@@ -83,14 +40,14 @@ void encode_directory(const Node& node, Encoder& out) {
     out.put(static_cast<std::uint8_t>(attributes.automount_point ? 1 : 0));
 }
 
-Attributes decode_attributes(Decoder& in) {
+Attributes decode_attributes(PackedReader& in) {
     Attributes attributes;
     for (std::uint64_t* value : {&attributes.inode, &attributes.device, &attributes.size,
                                  &attributes.blocks, &attributes.links}) {
         *value = in.get<std::uint64_t>();
     }
     for (Timestamp* time : {&attributes.atime, &attributes.mtime, &attributes.ctime}) {
-        *time = in.get_time();
+        *time = get_time(in);
     }
     for (std::uint32_t* value : {&attributes.mode, &attributes.uid, &attributes.gid}) {
         *value = in.get<std::uint32_t>();
@@ -130,7 +87,7 @@ class Ancestors {
 
 std::string encode_frontier(std::string_view top, std::uint64_t top_inode,
                             const std::vector<NodePtr>& directories) {
-    Encoder out;
+    PackedWriter out;
     out.put(magic);
     out.put(version);
     out.put(top_inode);
@@ -153,13 +110,13 @@ std::string encode_frontier(std::string_view top, std::uint64_t top_inode,
 }
 
 std::vector<NodePtr> decode_frontier(std::string_view bytes, const NodePtr& top) {
-    Decoder in(bytes);
+    PackedReader in(bytes, "checkpoint: the frontier is torn");
     if (in.get<std::uint32_t>() != magic || in.get<std::uint32_t>() != version) {
-        throw std::runtime_error("checkpoint: this is no frontier of this version");
+        throw std::invalid_argument("checkpoint: this is no frontier of this version");
     }
     if (in.get<std::uint64_t>() != top->attributes().inode) {
-        throw std::runtime_error("checkpoint: " + std::string(top->name()) +
-                                 " is another directory than it was");
+        throw std::invalid_argument("checkpoint: " + std::string(top->name()) +
+                                    " is another directory than it was");
     }
     std::vector<NodePtr> directories;
     Ancestors ancestors(top);

@@ -25,7 +25,7 @@ namespace filetree::walk {
                                           const std::vector<NodePtr>& directories);
 
 // The directories of a frontier, with the ancestors between them and `top`, which is open already.
-// Throws std::runtime_error when it is no frontier, or that of another directory than `top`.
+// Throws std::invalid_argument when it is no frontier, or that of another directory than `top`.
 [[nodiscard]] std::vector<NodePtr> decode_frontier(std::string_view bytes, const NodePtr& top);
 
 }  // namespace filetree::walk

@@ -95,14 +95,17 @@ struct Stream {
         if (!source->reads_through(this)) {
             return fail(EINVAL, consumed_already);
         }
+        std::shared_ptr<const filetree::Mark> mark;
         try {
             for (;;) {
-                switch (source->next_batch(out, signal_interval)) {
+                switch (source->next_batch(out, mark, signal_interval)) {
                     case Next::batch:
                         return 0;
                     case Next::end:
                         out = {};
                         return 0;
+                    case Next::mark:
+                        break;
                     case Next::timeout:
                         if (interrupted()) return fail(EINTR, "interrupted");
                 }
@@ -162,14 +165,17 @@ nb::object next_batch(BatchSource& source, double timeout) {
         throw nb::python_error();
     }
     ArrowArray array;
+    std::shared_ptr<const filetree::Mark> mark;
     Next next;
     {
         const nb::gil_scoped_release unlocked;
-        next = source.next_batch(array, to_duration(timeout));
+        next = source.next_batch(array, mark, to_duration(timeout));
     }
     switch (next) {
         case Next::batch:
             return nb::cast(new Batch(array), nb::rv_policy::take_ownership);
+        case Next::mark:
+            return nb::cast(*mark);
         case Next::end:
             return nb::bool_(false);
         case Next::timeout:

@@ -4,9 +4,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 
 #include "bindings.hpp"
-#include "filetree/report.hpp"
+#include "filetree/checkpoint.hpp"
 
 namespace pwalk_bindings {
 
@@ -21,8 +22,9 @@ class BatchSource {
     BatchSource& operator=(const BatchSource&) = delete;
     virtual ~BatchSource() = default;
 
-    // Called without the GIL.
-    virtual Next next_batch(ArrowArray& out, std::chrono::nanoseconds timeout) = 0;
+    // Called without the GIL. Sets `out` or `mark`, as the result says.
+    virtual Next next_batch(ArrowArray& out, std::shared_ptr<const filetree::Mark>& mark,
+                            std::chrono::nanoseconds timeout) = 0;
     // Whether `reader` may read: it is the first to do so.
     bool reads_through(const void* reader) noexcept {
         const void* none = nullptr;
@@ -36,7 +38,7 @@ class BatchSource {
 
 // An arrow_array_stream capsule that holds `owner`, the Python object of `source`, alive.
 nb::capsule to_stream(BatchSource& source, nb::handle owner);
-// A Batch, None when there is none yet, False at the end.
+// A Batch or a Mark, None when there is none yet, False at the end.
 nb::object next_batch(BatchSource& source, double timeout);
 
 // The methods of a bound class that is a BatchSource.

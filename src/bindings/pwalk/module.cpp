@@ -35,6 +35,8 @@ NB_MODULE(_core, module) {
     nb::register_exception_translator(translate_system_error);
     module.def("available_cores", &filetree::available_cores);
     pwalk_bindings::bind_arrow_stream(module);
+    pwalk_bindings::bind_checkpoint(module);
+    pwalk_bindings::bind_file_system(module);
     pwalk_bindings::bind_options(module);
     pwalk_bindings::bind_ordered_walk(module);
     pwalk_bindings::bind_output_file(module);

@@ -22,12 +22,6 @@ using filetree::OrderedWalk;
 using filetree::OrderedWalkOptions;
 using Step = filetree::OrderedWalk::Step;
 
-// A file system as Python hands it around. The core gets the pointer inside: one that held a Python
-// object would have a thread of the core drop it.
-struct FileSystemHandle {
-    std::shared_ptr<FileSystem> fs;
-};
-
 // Without the GIL from here to acquire(). The guards of nanobind take it back where nothing may be
 // thrown; but until Python 3.14, taking it while the interpreter exits ends the thread by unwinding
 // it, and with it the process. Here such a thread waits for the end of the process, as it does in
@@ -230,24 +224,6 @@ class PythonWalk final : public filetree::WalkCaller {
 
 void bind_ordered_walk(nb::module_& module) {
     using filetree::SyntheticTree;
-    nb::class_<SyntheticTree>(module, "SyntheticTree")
-        .def("__init__",
-             [](SyntheticTree* self, std::uint64_t files) {
-                 new (self) SyntheticTree(filetree::synthetic_tree_of(files));
-             })
-        .def_prop_ro("total_files", &SyntheticTree::total_files)
-        .def_prop_ro("total_directories", &SyntheticTree::total_directories);
-
-    nb::class_<FileSystemHandle>(module, "FileSystem");
-    module.def("posix_file_system",
-               [] { return FileSystemHandle{filetree::make_posix_file_system()}; });
-    module.def(
-        "synthetic_file_system",
-        [](const SyntheticTree& tree, const nb::bytes& root) {
-            return FileSystemHandle{filetree::make_synthetic_file_system(tree, to_string(root))};
-        },
-        nb::arg("tree"), nb::arg("root"));
-
     nb::class_<PythonWalk>(module, "OrderedWalk")
         .def(
             "__init__",

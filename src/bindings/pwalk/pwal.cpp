@@ -14,7 +14,8 @@ class PythonPwal : public PwalReader, public BatchSource {
    public:
     using PwalReader::PwalReader;
 
-    Next next_batch(ArrowArray& out, std::chrono::nanoseconds /*timeout*/) override {
+    Next next_batch(ArrowArray& out, std::shared_ptr<const filetree::Mark>& /*mark*/,
+                    std::chrono::nanoseconds /*timeout*/) override {
         return next(out) ? Next::batch : Next::end;
     }
 };

@@ -4,7 +4,7 @@
 #include <nanobind/stl/shared_ptr.h>
 
 #include "bindings.hpp"
-#include "filetree/posix_fs.hpp"
+#include "filetree/checkpoint.hpp"
 
 namespace pwalk_bindings {
 namespace {
@@ -21,15 +21,19 @@ nb::list kinds_of(const WalkProgress& progress) {
     return kinds;
 }
 
-nb::list errors_of(const Report& report) {
-    nb::list errors;
-    for (const filetree::EntryError& error : report.errors()) {
+}  // namespace
+
+nb::list to_list(const std::vector<filetree::EntryError>& errors) {
+    nb::list list;
+    for (const filetree::EntryError& error : errors) {
         const std::string_view operation = to_string(error.operation);
-        errors.append(nb::make_tuple(to_bytes(error.path),
-                                     nb::str(operation.data(), operation.size()), error.error));
+        list.append(nb::make_tuple(to_bytes(error.path),
+                                   nb::str(operation.data(), operation.size()), error.error));
     }
-    return errors;
+    return list;
 }
+
+namespace {
 
 nb::list take_bad_paths(Report& report) {
     nb::list paths;
@@ -50,6 +54,7 @@ void bind_report(nb::module_& module) {
         .def_ro("automount_points", &WalkProgress::automount_points)
         .def_ro("threads", &WalkProgress::threads)
         .def_ro("threads_peak", &WalkProgress::threads_peak)
+        .def_ro("spilled", &WalkProgress::spilled)
         .def_prop_ro("elapsed",
                      [](const WalkProgress& self) {
                          return std::chrono::duration<double>(self.elapsed).count();
@@ -66,7 +71,8 @@ void bind_report(nb::module_& module) {
             nb::arg("timeout"))
         .def("close", &Report::close, nb::call_guard<nb::gil_scoped_release>())
         .def("progress", &Report::progress)
-        .def("errors", &errors_of)
+        .def("errors", [](const Report& self) { return to_list(self.errors()); })
+        .def("last_mark", &Report::last_mark)
         .def_prop_ro("clamped_times", [](const Report& self) { return self.notes().clamped_times; })
         .def_prop_ro("bad_paths", [](const Report& self) { return self.notes().bad_paths; })
         .def("take_bad_paths", &take_bad_paths);
@@ -75,12 +81,23 @@ void bind_report(nb::module_& module) {
         .def(
             "__init__",
             [](FileReport* self, const nb::bytes& top, const ReportOptions& options,
-               const TextOptions& text, int fd, const nb::bytes& name, bool cached_attributes) {
-                new (self) FileReport(filetree::make_posix_file_system({cached_attributes}),
-                                      to_string(top), options, text, fd, to_string(name));
+               const FileSystemHandle& handle, const TextOptions& text, int fd,
+               const nb::bytes& name) {
+                new (self)
+                    FileReport(handle.fs, to_string(top), options, text, fd, to_string(name));
             },
-            nb::arg("top"), nb::arg("options"), nb::arg("text"), nb::arg("fd"), nb::arg("name"),
-            nb::arg("cached_attributes") = false)
+            nb::arg("top"), nb::arg("options"), nb::arg("fs"), nb::arg("text"), nb::arg("fd"),
+            nb::arg("name"))
+        .def(
+            "__init__",
+            [](FileReport* self, const nb::bytes& top, const ReportOptions& options,
+               const FileSystemHandle& handle, const TextOptions& text,
+               const SharedCheckpoint& checkpoint) {
+                new (self)
+                    FileReport(handle.fs, to_string(top), options, text, checkpoint.checkpoint);
+            },
+            nb::arg("top"), nb::arg("options"), nb::arg("fs"), nb::arg("text"),
+            nb::arg("checkpoint"))
         .def(
             "wait",
             [](FileReport& self, double timeout) {

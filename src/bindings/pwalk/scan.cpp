@@ -1,5 +1,4 @@
 #include "arrow_stream.hpp"
-#include "filetree/posix_fs.hpp"
 
 namespace pwalk_bindings {
 namespace {
@@ -12,8 +11,9 @@ class PythonScan : public Scan, public BatchSource {
    public:
     using Scan::Scan;
 
-    Scan::Next next_batch(ArrowArray& out, std::chrono::nanoseconds timeout) override {
-        return next(out, timeout);
+    Scan::Next next_batch(ArrowArray& out, std::shared_ptr<const filetree::Mark>& mark,
+                          std::chrono::nanoseconds timeout) override {
+        return next(out, mark, timeout);
     }
 };
 
@@ -24,11 +24,10 @@ void bind_scan(nb::module_& module) {
     bound.def(
         "__init__",
         [](PythonScan* self, const nb::bytes& top, const ReportOptions& options,
-           bool cached_attributes) {
-            new (self) PythonScan(filetree::make_posix_file_system({cached_attributes}),
-                                  to_string(top), options);
+           const FileSystemHandle& handle, SharedCheckpoint* checkpoint) {
+            new (self) PythonScan(handle.fs, to_string(top), options, shared(checkpoint));
         },
-        nb::arg("top"), nb::arg("options"), nb::arg("cached_attributes") = false);
+        nb::arg("top"), nb::arg("options"), nb::arg("fs"), nb::arg("checkpoint") = nb::none());
     bind_batch_source(bound);
 }
 

@@ -251,7 +251,7 @@ TEST(WalkRests, AnotherTopIsRefused) {
     rested.frontier.at(inode_at) ^= 1;
     EXPECT_THROW(
         (void)walk_until_rest(make_synthetic_file_system(tree), {}, rested.frontier, 1'000'000),
-        std::runtime_error);
+        std::invalid_argument);
 }
 
 TEST(WalkRests, ATornFrontierIsRefused) {
@@ -265,7 +265,7 @@ TEST(WalkRests, ATornFrontierIsRefused) {
         try {
             (void)walk_until_rest(fs, {}, rested.frontier.substr(0, length), 1'000'000);
             ++whole_groups;
-        } catch (const std::runtime_error&) {
+        } catch (const std::invalid_argument&) {
             ++refused;
         }
     }

@@ -1,0 +1,491 @@
+#include "filetree/checkpoint.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <ctime>
+#include <stdexcept>
+
+#include "../fs/packed.hpp"
+#include "../fs/unique_fd.hpp"
+
+// The file `frontier`: magic u32 "FTCP", version u32 = 1, complete u8, the identity (count u32,
+// then names and values), started u64, number of the next part u64, parts (count u64, then number,
+// rows, bytes, error bytes u64 each), progress (directories, 16 kinds, bytes, vanished, automount
+// points, nanoseconds u64; threads at most u32), clamped times u64, the frontier of the walk
+// (length u64, bytes; src/walk/frontier.hpp), CRC-32 u32 of all that. As packed.hpp has it.
+//
+// A file of errors: for each the operation u8, errno i32, path.
+
+namespace filetree {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::nanoseconds;
+
+constexpr std::uint32_t magic = 0x50435446;  // "FTCP"
+constexpr std::uint32_t version = 1;
+constexpr mode_t new_directory_mode = 0777;  // less the umask
+constexpr mode_t new_file_mode = 0666;
+constexpr const char* frontier_name = "frontier";
+constexpr const char* new_frontier_name = "frontier.new";
+constexpr const char* lock_name = "lock";
+constexpr std::string_view part_prefix = "part-";
+constexpr std::string_view errors_prefix = "errors-";
+
+std::uint32_t checksum(std::string_view bytes) {
+    uLong sum = ::crc32(0, nullptr, 0);
+    while (!bytes.empty()) {
+        const std::string_view chunk = bytes.substr(0, UINT_MAX);
+        sum = ::crc32(sum, reinterpret_cast<const Bytef*>(chunk.data()),
+                      static_cast<uInt>(chunk.size()));
+        bytes.remove_prefix(chunk.size());
+    }
+    return static_cast<std::uint32_t>(sum);
+}
+
+std::string numbered(std::string_view prefix, std::uint64_t number) {
+    std::array<char, 24> digits{};
+    std::snprintf(digits.data(), digits.size(), "%06llu", static_cast<unsigned long long>(number));
+    return std::string(prefix).append(digits.data());
+}
+
+// Applies `use` to every counter of a progress that adds up over runs.
+template <class Progress, class Use>
+void for_each_counter(Progress& progress, Use use) {
+    use(progress.directories);
+    for (auto& kind : progress.kinds) use(kind);
+    use(progress.bytes);
+    use(progress.vanished);
+    use(progress.automount_points);
+}
+
+}  // namespace
+
+void add_progress(const WalkProgress& more, WalkProgress& sum) {
+    std::vector<std::uint64_t> counts;
+    for_each_counter(more, [&](std::uint64_t count) { counts.push_back(count); });
+    auto next = counts.begin();
+    for_each_counter(sum, [&](std::uint64_t& count) { count += *next++; });
+    sum.errors += more.errors;
+    sum.elapsed += more.elapsed;
+    sum.threads_peak = std::max(sum.threads_peak, more.threads_peak);
+}
+
+class Checkpoint::State {
+   public:
+    State(const std::string& directory, std::string suffix, Identity identity, bool resume,
+          nanoseconds interval)
+        : path_(directory),
+          suffix_(std::move(suffix)),
+          identity_(std::move(identity)),
+          interval_(interval),
+          next_due_((Clock::now() + interval).time_since_epoch().count()) {
+        open_directory();
+        const std::optional<std::string> bytes = read_frontier();
+        if (bytes && !resume) {
+            refuse("holds an unfinished report: resume it, or remove the directory");
+        }
+        if (bytes) {
+            load(*bytes);
+            check_parts();
+        } else {
+            totals_.started = static_cast<std::uint64_t>(std::time(nullptr));
+        }
+        before_ = totals_;
+        errors_before_ = errors_;
+        remove_uncommitted();
+    }
+
+    [[nodiscard]] bool complete() const noexcept { return complete_; }
+    [[nodiscard]] const std::string& frontier() const noexcept { return frontier_; }
+    [[nodiscard]] const Totals& totals() const noexcept { return totals_; }
+    [[nodiscard]] const Totals& totals_before() const noexcept { return before_; }
+    [[nodiscard]] const std::vector<EntryError>& errors() const noexcept { return errors_; }
+    [[nodiscard]] const std::vector<EntryError>& errors_before() const noexcept {
+        return errors_before_;
+    }
+    [[nodiscard]] const std::vector<Part>& parts() const noexcept { return parts_; }
+    [[nodiscard]] std::string path_of(const Part& part) const {
+        return path_ + "/" + part_name(part.number);
+    }
+
+    [[nodiscard]] const std::string& directory() const noexcept { return path_; }
+
+    int begin_part() {
+        part_ = create(part_name(next_part_));
+        return part_.get();
+    }
+
+    void commit(const Mark& mark, std::uint64_t rows, bool complete) {
+        const Part part = finish_part(mark, rows);
+        Totals totals = before_;
+        add_progress(mark.rest.progress, totals.progress);
+        totals.progress.errors = before_.progress.errors + mark.rest.errors.size();
+        totals.clamped_times += mark.clamped_times;
+
+        std::vector<Part> parts = parts_;
+        if (part.bytes > 0 || part.error_bytes > 0) parts.push_back(part);
+        write_frontier(encode(mark.rest.frontier, totals, parts, complete));
+
+        const auto from = mark.rest.errors.begin() + static_cast<std::ptrdiff_t>(committed_errors_);
+        errors_.insert(errors_.end(), from, mark.rest.errors.end());
+        committed_errors_ = mark.rest.errors.size();
+        totals_ = totals;
+        parts_ = std::move(parts);
+        complete_ = complete;
+        next_part_ = part.number + 1;
+        next_due_ = (Clock::now() + interval_).time_since_epoch().count();
+        on_its_way_ = false;
+    }
+
+    void remove() {
+        part_ = UniqueFd();
+        // First what makes the rest count.
+        unlink_if_there(frontier_name);
+        for_each_own_file([this](const std::string& name) { unlink_if_there(name); });
+        unlink_if_there(lock_name);
+    }
+
+    void close() noexcept {
+        part_ = UniqueFd();
+        lock_ = UniqueFd();
+    }
+
+    [[nodiscard]] bool due() const noexcept {
+        if (on_its_way_) return false;
+        return stopping_ || Clock::now().time_since_epoch().count() >= next_due_;
+    }
+    void marked() noexcept { on_its_way_ = true; }
+    void stop() noexcept { stopping_ = true; }
+    [[nodiscard]] bool stopping() const noexcept { return stopping_; }
+
+   private:
+    [[noreturn]] void refuse(const std::string& why) const {
+        throw std::invalid_argument("checkpoint: " + path_ + " " + why);
+    }
+    [[noreturn]] void fail(int error, const std::string& name = {}) const {
+        throw SystemError(error, name.empty() ? path_ : path_ + "/" + name);
+    }
+
+    [[nodiscard]] std::string part_name(std::uint64_t number) const {
+        return numbered(part_prefix, number).append(suffix_);
+    }
+
+    // ---- The directory ------------------------------------------------------------------------
+
+    void open_directory() {
+        if (::mkdir(path_.c_str(), new_directory_mode) != 0 && errno != EEXIST) fail(errno);
+        directory_ = UniqueFd(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!directory_) fail(errno);
+        if (::faccessat(directory_.get(), lock_name, F_OK, 0) != 0 && !is_empty()) {
+            refuse("is not empty, and no checkpoint");
+        }
+        lock_ = UniqueFd(
+            ::openat(directory_.get(), lock_name, O_RDWR | O_CREAT | O_CLOEXEC, new_file_mode));
+        if (!lock_) fail(errno, lock_name);
+        // Some network file systems know no locks; there, whoever uses them must take care.
+        if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) fail(EBUSY);
+    }
+
+    [[nodiscard]] bool is_empty() const {
+        bool empty = true;
+        for_each_name([&](const std::string& /*name*/) { empty = false; });
+        return empty;
+    }
+
+    template <class Use>
+    void for_each_name(Use use) const {
+        const int fd = ::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR* stream = fd < 0 ? nullptr : ::fdopendir(fd);
+        if (stream == nullptr) {
+            if (fd >= 0) ::close(fd);
+            fail(errno);
+        }
+        std::vector<std::string> names;
+        while (const dirent* entry = ::readdir(stream)) names.emplace_back(entry->d_name);
+        ::closedir(stream);
+        for (const std::string& name : names) {
+            if (name != "." && name != "..") use(name);
+        }
+    }
+
+    template <class Use>
+    void for_each_own_file(Use use) const {
+        for_each_name([&](const std::string& name) {
+            const bool own = name.starts_with(part_prefix) || name.starts_with(errors_prefix) ||
+                             name == new_frontier_name;
+            if (own) use(name);
+        });
+    }
+
+    void remove_uncommitted() {
+        std::vector<std::string> kept;
+        for (const Part& part : parts_) {
+            if (part.bytes > 0) kept.push_back(part_name(part.number));
+            if (part.error_bytes > 0) kept.push_back(numbered(errors_prefix, part.number));
+        }
+        std::sort(kept.begin(), kept.end());
+        for_each_own_file([&](const std::string& name) {
+            if (!std::binary_search(kept.begin(), kept.end(), name)) unlink_if_there(name);
+        });
+    }
+
+    void unlink_if_there(const std::string& name) const {
+        if (::unlinkat(directory_.get(), name.c_str(), 0) != 0 && errno != ENOENT) {
+            fail(errno, name);
+        }
+    }
+
+    [[nodiscard]] UniqueFd create(const std::string& name) const {
+        UniqueFd fd(::openat(directory_.get(), name.c_str(),
+                             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, new_file_mode));
+        if (!fd) fail(errno, name);
+        return fd;
+    }
+
+    [[nodiscard]] std::optional<std::string> read(const std::string& name) const {
+        const UniqueFd fd(::openat(directory_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!fd) {
+            if (errno == ENOENT) return std::nullopt;
+            fail(errno, name);
+        }
+        std::string bytes;
+        constexpr std::size_t piece = std::size_t{1} << 20U;
+        for (;;) {
+            const std::size_t before = bytes.size();
+            bytes.resize(before + piece);
+            const ssize_t got = ::read(fd.get(), bytes.data() + before, piece);
+            if (got < 0 && errno != EINTR) fail(errno, name);
+            bytes.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+            if (got == 0) return bytes;
+        }
+    }
+
+    void write_synced(const std::string& name, std::string_view bytes) const {
+        const UniqueFd fd = create(name);
+        while (!bytes.empty()) {
+            const ssize_t done = ::write(fd.get(), bytes.data(), bytes.size());
+            if (done < 0 && errno != EINTR) fail(errno, name);
+            bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(done, 0)));
+        }
+        if (::fsync(fd.get()) != 0) fail(errno, name);
+    }
+
+    void sync_directory() const {
+        // Some file systems refuse to sync a directory; what is in it stands all the same.
+        if (::fsync(directory_.get()) != 0 && errno != EINVAL) fail(errno);
+    }
+
+    // ---- Commits ------------------------------------------------------------------------------
+
+    // The part and the errors that are new are on disk after this.
+    Part finish_part(const Mark& mark, std::uint64_t rows) {
+        Part part{next_part_, rows, 0, 0};
+        const std::string name = part_name(part.number);
+        if (part_) {
+            struct stat status {};
+            if (::fstat(part_.get(), &status) != 0) fail(errno, name);
+            part.bytes = static_cast<std::uint64_t>(status.st_size);
+            if (part.bytes > 0 && ::fsync(part_.get()) != 0) fail(errno, name);
+            part_ = UniqueFd();
+            if (part.bytes == 0) unlink_if_there(name);
+        }
+        PackedWriter errors;
+        for (std::size_t i = committed_errors_; i < mark.rest.errors.size(); ++i) {
+            const EntryError& error = mark.rest.errors[i];
+            errors.put(static_cast<std::uint8_t>(error.operation));
+            errors.put(static_cast<std::int32_t>(error.error));
+            errors.put_string(error.path);
+        }
+        part.error_bytes = errors.size();
+        if (errors.size() > 0) {
+            write_synced(numbered(errors_prefix, part.number), errors.bytes());
+        }
+        sync_directory();
+        return part;
+    }
+
+    void write_frontier(const std::string& bytes) const {
+        write_synced(new_frontier_name, bytes);
+        if (::renameat(directory_.get(), new_frontier_name, directory_.get(), frontier_name) != 0) {
+            fail(errno, frontier_name);
+        }
+        sync_directory();
+    }
+
+    [[nodiscard]] std::string encode(std::string_view frontier, const Totals& totals,
+                                     const std::vector<Part>& parts, bool complete) const {
+        PackedWriter out;
+        out.put(magic);
+        out.put(version);
+        out.put(static_cast<std::uint8_t>(complete ? 1 : 0));
+        out.put(static_cast<std::uint32_t>(identity_.size()));
+        for (const auto& [name, value] : identity_) {
+            out.put_string(name);
+            out.put_string(value);
+        }
+        out.put(totals.started);
+        out.put(next_part_ + 1);
+        out.put(static_cast<std::uint64_t>(parts.size()));
+        for (const Part& part : parts) {
+            for (const std::uint64_t value :
+                 {part.number, part.rows, part.bytes, part.error_bytes}) {
+                out.put(value);
+            }
+        }
+        for_each_counter(totals.progress, [&](std::uint64_t count) { out.put(count); });
+        out.put(static_cast<std::uint64_t>(totals.progress.elapsed.count()));
+        out.put(std::uint32_t{totals.progress.threads_peak});
+        out.put(totals.clamped_times);
+        out.put(static_cast<std::uint64_t>(frontier.size()));
+        out.append(frontier);
+        out.put(checksum(out.bytes()));
+        return out.take();
+    }
+
+    // ---- Resuming -----------------------------------------------------------------------------
+
+    [[nodiscard]] std::optional<std::string> read_frontier() const { return read(frontier_name); }
+
+    void load(std::string_view bytes) {
+        const std::string damaged = "checkpoint: " + path_ + "/" + frontier_name + " is damaged";
+        if (bytes.size() < sizeof(std::uint32_t)) throw std::invalid_argument(damaged);
+        PackedReader end(bytes.substr(bytes.size() - sizeof(std::uint32_t)), damaged);
+        bytes.remove_suffix(sizeof(std::uint32_t));
+        if (end.get<std::uint32_t>() != checksum(bytes)) throw std::invalid_argument(damaged);
+
+        PackedReader in(bytes, damaged);
+        if (in.get<std::uint32_t>() != magic || in.get<std::uint32_t>() != version) {
+            refuse("is a checkpoint of another version");
+        }
+        complete_ = in.get<std::uint8_t>() != 0;
+        check_identity(in);
+        totals_.started = in.get<std::uint64_t>();
+        next_part_ = in.get<std::uint64_t>();
+        for (auto count = in.get<std::uint64_t>(); count > 0; --count) {
+            Part part;
+            for (std::uint64_t* value :
+                 {&part.number, &part.rows, &part.bytes, &part.error_bytes}) {
+                *value = in.get<std::uint64_t>();
+            }
+            parts_.push_back(part);
+        }
+        for_each_counter(totals_.progress,
+                         [&](std::uint64_t& count) { count = in.get<std::uint64_t>(); });
+        totals_.progress.elapsed = nanoseconds(in.get<std::uint64_t>());
+        totals_.progress.threads_peak = in.get<std::uint32_t>();
+        totals_.clamped_times = in.get<std::uint64_t>();
+        frontier_ = in.take(in.get<std::uint64_t>());
+    }
+
+    void check_identity(PackedReader& in) const {
+        Identity was;
+        for (auto count = in.get<std::uint32_t>(); count > 0; --count) {
+            std::string name(in.get_string());
+            was.emplace_back(std::move(name), in.get_string());
+        }
+        for (const auto& [name, value] : identity_) {
+            const auto same = std::find_if(was.begin(), was.end(),
+                                           [&](const auto& field) { return field.first == name; });
+            if (same == was.end()) refuse("was made without " + name);
+            if (same->second != value) {
+                refuse("was made with " + name + " " + same->second + ", not " + value);
+            }
+        }
+    }
+
+    void check_parts() {
+        for (const Part& part : parts_) {
+            if (part.bytes > 0) check_size(part_name(part.number), part.bytes);
+            if (part.error_bytes > 0) load_errors(part);
+        }
+        totals_.progress.errors = errors_.size();
+    }
+
+    void check_size(const std::string& name, std::uint64_t bytes) const {
+        struct stat status {};
+        if (::fstatat(directory_.get(), name.c_str(), &status, 0) != 0) fail(errno, name);
+        if (static_cast<std::uint64_t>(status.st_size) != bytes) {
+            refuse("is damaged: " + name + " has another size than it had");
+        }
+    }
+
+    void load_errors(const Part& part) {
+        const std::string name = numbered(errors_prefix, part.number);
+        check_size(name, part.error_bytes);
+        const std::string bytes = read(name).value_or("");
+        PackedReader in(bytes, "checkpoint: " + path_ + "/" + name + " is damaged");
+        while (!in.at_end()) {
+            const auto operation = static_cast<Operation>(in.get<std::uint8_t>());
+            const int error = in.get<std::int32_t>();
+            errors_.push_back({std::string(in.get_string()), operation, error});
+        }
+    }
+
+    const std::string path_;
+    const std::string suffix_;
+    const Identity identity_;
+    const nanoseconds interval_;
+    UniqueFd directory_;
+    UniqueFd lock_;
+
+    bool complete_ = false;
+    std::string frontier_;  // as it was at the start
+    Totals totals_;
+    Totals before_;  // of earlier runs
+    std::vector<EntryError> errors_;
+    std::vector<EntryError> errors_before_;
+    std::size_t committed_errors_ = 0;  // of this run's
+    std::vector<Part> parts_;
+    std::uint64_t next_part_ = 1;
+    UniqueFd part_;
+
+    std::atomic<Clock::rep> next_due_;
+    std::atomic<bool> on_its_way_{false};
+    std::atomic<bool> stopping_{false};
+};
+
+Checkpoint::Checkpoint(const std::string& directory, const std::string& suffix, Identity identity,
+                       bool resume, nanoseconds interval)
+    : state_(std::make_unique<State>(directory, suffix, std::move(identity), resume, interval)) {}
+Checkpoint::~Checkpoint() = default;
+
+bool Checkpoint::complete() const noexcept { return state_->complete(); }
+const std::string& Checkpoint::frontier() const noexcept { return state_->frontier(); }
+const Checkpoint::Totals& Checkpoint::totals() const noexcept { return state_->totals(); }
+const Checkpoint::Totals& Checkpoint::totals_before() const noexcept {
+    return state_->totals_before();
+}
+const std::vector<EntryError>& Checkpoint::errors_before() const noexcept {
+    return state_->errors_before();
+}
+const std::vector<EntryError>& Checkpoint::errors() const noexcept { return state_->errors(); }
+const std::vector<Checkpoint::Part>& Checkpoint::parts() const noexcept { return state_->parts(); }
+std::string Checkpoint::path_of(const Part& part) const { return state_->path_of(part); }
+
+const std::string& Checkpoint::directory() const noexcept { return state_->directory(); }
+
+int Checkpoint::begin_part() { return state_->begin_part(); }
+void Checkpoint::commit(const Mark& mark, std::uint64_t rows) { state_->commit(mark, rows, false); }
+void Checkpoint::complete_with(const Mark& mark, std::uint64_t rows) {
+    state_->commit(mark, rows, true);
+}
+void Checkpoint::remove() { state_->remove(); }
+void Checkpoint::close() noexcept { state_->close(); }
+
+bool Checkpoint::due() const noexcept { return state_->due(); }
+void Checkpoint::marked() noexcept { state_->marked(); }
+void Checkpoint::stop() noexcept { state_->stop(); }
+bool Checkpoint::stopping() const noexcept { return state_->stopping(); }
+
+}  // namespace filetree
