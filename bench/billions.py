@@ -1,0 +1,208 @@
+"""Reports of computed trees: rate, peak memory and size on disk against the number of files.
+
+    python bench/billions.py measure curve.json [--largest 1e8] [--discard 1e9]
+    python bench/billions.py plot curve.json docs/billions.svg
+    python bench/billions.py checkpoints [--files 3e7] [--rounds 5]
+
+Each measurement is a process of its own. Needs an interpreter that has pwalk; ``plot`` needs
+matplotlib.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+INTERVAL = 5.0
+
+
+def _options(threshold: str = "256MB") -> dict[str, Any]:
+    return {
+        "max_threads": None,
+        "max_inflight": None,
+        "stall_timeout": 300.0,
+        "ignore_snapshots": True,
+        "one_file_system": False,
+        "max_depth": None,
+        "exclude": [],
+        "buffer_threshold": threshold,
+    }
+
+
+def _tree(files: int) -> Any:
+    from pwalk import _core
+
+    return _core.synthetic_file_system(_core.SyntheticTree(files), b"t")
+
+
+def _discard(files: int) -> dict[str, float]:
+    from pwalk import _arguments, _core
+
+    begun = time.monotonic()
+    core = _core.Scan(b"t", _arguments.report_options(**_options()), _tree(files))
+    rows = 0
+    while (batch := core.next(1.0)) is not False:
+        if isinstance(batch, _core.Batch):
+            rows += batch.rows
+    return {"rows": rows, "seconds": time.monotonic() - begun}
+
+
+def _write(files: int, form: str, work: Path, interval: float | None) -> dict[str, float]:
+    from pwalk import _report
+    from pwalk._checkpoint import plan_of
+
+    output = work / f"scan.{form}"
+    plan = None if interval is None else plan_of(work / "checkpoint", interval, False)
+    at_end: list[float] = []
+
+    def progress(_: object) -> None:
+        at_end[:] = [time.monotonic()]
+
+    begun = time.monotonic()
+    outcome = _report.run_report(
+        b"t",
+        {"parquet": "parquet", "csv": "csv", "pwal": "binary"}[form],
+        output,
+        None,
+        True,
+        progress,
+        _tree(files),
+        plan,
+        **_options(),
+    )
+    ended = time.monotonic()
+    figures = {
+        "rows": outcome.progress.entries,
+        "seconds": ended - begun,
+        "scan_seconds": at_end[0] - begun,
+        "assemble_seconds": ended - at_end[0],
+        "bytes": output.stat().st_size,
+        "spilled": outcome.progress.spilled,
+    }
+    output.unlink()
+    return figures
+
+
+def _measure_here(files: int, what: str, work: Path) -> None:
+    """What a child does: measure once, and say what came of it."""
+    if what == "discard":
+        figures = _discard(files)
+    else:
+        form, _, interval = what.partition("+")
+        figures = _write(files, form, work, float(interval) if interval else None)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"files": files, "what": what, "peak_mib": peak, **figures}))
+
+
+def _measure(files: float, what: str, work: Path) -> dict[str, Any]:
+    child = [sys.executable, __file__, "child", str(int(files)), what, str(work)]
+    done = subprocess.run(child, stdout=subprocess.PIPE, check=True)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    rate = figures["rows"] / figures["seconds"] / 1e6
+    print(
+        f"{what:>16}  {figures['files']:>13,} files  {figures['seconds']:8.2f} s  {rate:6.2f} M/s  "
+        f"{figures['peak_mib']:6.0f} MiB"
+        + (f"  {figures['bytes'] / 2**30:7.2f} GiB on disk" if "bytes" in figures else "")
+        + (f"  assembled in {figures['assemble_seconds']:.1f} s" if "+" in what else ""),
+        flush=True,
+    )
+    return figures
+
+
+def _curve(target: Path, largest: float, discard: float, work: Path) -> None:
+    sizes = [10**power for power in range(6, 10) if 10**power <= largest]
+    runs = [_measure(size, "discard", work) for size in sizes]
+    if discard > largest:
+        runs.append(_measure(discard, "discard", work))
+    runs += [_measure(size, "parquet", work) for size in sizes]
+    runs += [_measure(size, "parquet+60", work) for size in sizes]
+    target.write_text(json.dumps({"cores": os.cpu_count(), "runs": runs}, indent=1) + "\n")
+
+
+def _plot(source: Path, target: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    data = json.loads(source.read_text())
+    labels = {
+        "discard": "rows discarded",
+        "parquet": "Parquet",
+        "parquet+60": "Parquet, with checkpoints",
+    }
+    figure, (rate, memory) = pyplot.subplots(1, 2, figsize=(9, 3.6))
+    for what, label in labels.items():
+        runs = [run for run in data["runs"] if run["what"] == what]
+        files = [run["files"] for run in runs]
+        rate.plot(files, [run["rows"] / run["seconds"] / 1e6 for run in runs], "o-", label=label)
+        memory.plot(files, [run["peak_mib"] for run in runs], "o-", label=label)
+    for axes, title in ((rate, "million entries a second"), (memory, "peak memory, MiB")):
+        axes.set_xscale("log")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("files in the tree")
+        axes.set_title(title)
+        axes.grid(alpha=0.3)
+    memory.legend()
+    figure.suptitle(f"Reports of computed trees, {data['cores']} cores")
+    figure.tight_layout()
+    figure.savefig(target)
+
+
+def _checkpoints(files: float, rounds: int, work: Path) -> None:
+    """The cost of checkpoints, in turn with reports without; parts are put together besides."""
+    for form in ("csv", "pwal", "parquet"):
+        plain, kept = [], []
+        for _ in range(rounds):
+            plain.append(_measure(files, form, work)["scan_seconds"])
+            kept.append(_measure(files, f"{form}+{INTERVAL}", work)["scan_seconds"])
+        plain.sort()
+        kept.sort()
+        ratio = kept[len(kept) // 2] / plain[len(plain) // 2]
+        print(f"{form}: the scan takes {ratio:.3f} of the time, a commit every {INTERVAL:g} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    measure = commands.add_parser("measure")
+    measure.add_argument("target", type=Path)
+    measure.add_argument("--largest", type=float, default=1e8)
+    measure.add_argument("--discard", type=float, default=1e9)
+    plot = commands.add_parser("plot")
+    plot.add_argument("source", type=Path)
+    plot.add_argument("target", type=Path)
+    checkpoints = commands.add_parser("checkpoints")
+    checkpoints.add_argument("--files", type=float, default=3e7)
+    checkpoints.add_argument("--rounds", type=int, default=5)
+    child = commands.add_parser("child")
+    child.add_argument("files", type=int)
+    child.add_argument("what")
+    child.add_argument("work", type=Path)
+    given = parser.parse_args()
+    if given.command == "child":
+        return _measure_here(given.files, given.what, given.work)
+    if given.command == "plot":
+        return _plot(given.source, given.target)
+    work = Path(tempfile.mkdtemp(prefix="filetree-billions-"))
+    try:
+        if given.command == "measure":
+            _curve(given.target, given.largest, given.discard, work)
+        else:
+            _checkpoints(given.files, given.rounds, work)
+    finally:
+        shutil.rmtree(work)
+    return None
+
+
+if __name__ == "__main__":
+    main()
