@@ -21,8 +21,11 @@ namespace filetree {
 
 struct ReportOptions {
     WalkOptions walk;
-    // Bytes that may wait for the consumer. A worker that finds the queue full waits.
+    // Bytes that may wait for the consumer in memory.
     std::size_t buffer_threshold = std::size_t{2} << 30U;
+    // Where rows go that find no room in memory, in files without a name. Empty, or while nothing
+    // can be written there: the worker that has them waits.
+    std::string spill_directory;
 };
 
 // Figures of a report that the walk itself does not know.
@@ -56,7 +59,7 @@ class Report {
     struct Shared;
 
    protected:
-    Report();
+    explicit Report(const ReportOptions& options);
     // Throws what ended the walk early, if anything did.
     void rethrow_failure() const;
 

@@ -114,6 +114,7 @@ struct WalkProgress {
     std::uint64_t automount_points = 0;
     unsigned threads = 0;       // threads the engine uses now
     unsigned threads_peak = 0;  // the most it has used
+    std::uint64_t spilled = 0;  // bytes written to temporary files; only a report has any
     std::chrono::nanoseconds elapsed{0};
     std::string path;  // a directory being worked on
 

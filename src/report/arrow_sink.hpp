@@ -1,13 +1,32 @@
 #pragma once
 
-#include "bounded_queue.hpp"
+#include "handover_queue.hpp"
 #include "path_row.hpp"
 #include "record_batch.hpp"
 #include "shared.hpp"
 
 namespace filetree::report {
 
-using BatchQueue = BoundedQueue<std::unique_ptr<RecordBatch>>;
+// Batches put aside go back to the pool, and come from there when they are read again.
+class BatchCodec {
+   public:
+    explicit BatchCodec(std::shared_ptr<BatchPool> pool) : pool_(std::move(pool)) {}
+
+    static std::string_view dump(const std::unique_ptr<RecordBatch>& batch, ByteBuffer& scratch) {
+        batch->dump(scratch);
+        return scratch.view();
+    }
+    bool restore(ByteBuffer& bytes, std::unique_ptr<RecordBatch>& out) const {
+        out = pool_->get();
+        return out->restore(bytes.view());
+    }
+    void discard(std::unique_ptr<RecordBatch> batch) const { pool_->put(std::move(batch)); }
+
+   private:
+    std::shared_ptr<BatchPool> pool_;
+};
+
+using BatchQueue = HandoverQueue<std::unique_ptr<RecordBatch>, BatchCodec>;
 
 // Turns what one worker finds into record batches.
 class ArrowSink final : public EntrySink {

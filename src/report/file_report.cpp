@@ -55,7 +55,7 @@ void end_binary(report::FileWriter& file, std::uint64_t records) {
 struct FileReport::Writer {
     Writer(std::size_t threshold, const std::shared_ptr<Report::Shared>& shared_,
            const TextOptions& options_, int fd, const std::string& name)
-        : queue(std::make_shared<TextQueue>(threshold, shared_->gauge)),
+        : queue(std::make_shared<TextQueue>(threshold, shared_->gauge, shared_->spill)),
           shared(shared_),
           options(options_),
           file(fd, name, options_.compression) {
@@ -84,11 +84,13 @@ struct FileReport::Writer {
         if (options.format == TextFormat::csv && options.header) file.put(report::csv_header);
         if (options.format == TextFormat::binary) begin_binary(file);
         ByteBuffer piece;
+        std::shared_ptr<const report::Mark> mark;
         for (;;) {
-            switch (queue->pop(piece, std::chrono::hours(1))) {
+            switch (queue->pop(piece, mark, std::chrono::hours(1))) {
                 case TextQueue::Pop::piece:
                     file.put(piece.view());
                     break;
+                case TextQueue::Pop::mark:
                 case TextQueue::Pop::timeout:
                     break;
                 case TextQueue::Pop::end:
@@ -115,7 +117,8 @@ struct FileReport::Writer {
 FileReport::FileReport(std::shared_ptr<FileSystem> fs, const std::string& top,
                        const ReportOptions& options, const TextOptions& text, int fd,
                        const std::string& name)
-    : writer_(std::make_unique<Writer>(options.buffer_threshold, shared_, text, fd, name)) {
+    : Report(options),
+      writer_(std::make_unique<Writer>(options.buffer_threshold, shared_, text, fd, name)) {
     WalkOptions walk = options.walk;
     walk.attributes = text.format == TextFormat::csv || text.format == TextFormat::binary;
     walk_ = std::make_unique<Walk>(

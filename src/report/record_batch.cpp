@@ -16,6 +16,17 @@ constexpr std::size_t index(Column column) { return static_cast<std::size_t>(col
 // Room for strings to begin with: typical paths fit without growing.
 constexpr std::size_t typical_path = 96;
 
+constexpr std::size_t bytes_of_bits(std::size_t bits) { return (bits + 7) / 8; }
+
+// What `rows` rows use of a column's values, and of its validity.
+std::size_t used_values(const ColumnType& type, std::size_t rows) {
+    if (type.width == 0) return bytes_of_bits(rows);
+    return (rows + (type.is_string ? 1 : 0)) * type.width;
+}
+std::size_t used_validity(const ColumnType& type, std::size_t rows) {
+    return type.nullable ? bytes_of_bits(rows) : 0;
+}
+
 }  // namespace
 
 const std::array<ColumnType, column_count> column_types{{
@@ -64,6 +75,61 @@ std::size_t RecordBatch::bytes() const noexcept {
     std::size_t sum = block_.size();
     for (const ByteBuffer& buffer : strings_) sum += buffer.size();
     return sum;
+}
+
+// What a dump begins with. The values and the validity of each column follow, then the strings.
+struct RecordBatch::Dumped {
+    std::uint64_t rows = 0;
+    std::array<std::int64_t, column_count> nulls{};
+    std::array<std::uint64_t, 3> strings{};
+
+    [[nodiscard]] std::size_t size() const noexcept {
+        std::size_t sum = sizeof *this;
+        for (const ColumnType& type : column_types) {
+            sum += used_values(type, rows) + used_validity(type, rows);
+        }
+        for (const std::uint64_t length : strings) sum += length;
+        return sum;
+    }
+};
+
+void RecordBatch::dump(ByteBuffer& out) const {
+    Dumped head{rows_, nulls_, {}};
+    for (std::size_t i = 0; i < strings_.size(); ++i) head.strings[i] = strings_[i].size();
+    out.ensure(head.size());
+    out.append_unchecked({reinterpret_cast<const char*>(&head), sizeof head});
+    for (std::size_t i = 0; i < column_count; ++i) {
+        const ColumnType& type = column_types[i];
+        out.append_unchecked({block_.data() + offsets_[i], used_values(type, rows_)});
+        out.append_unchecked({block_.data() + validity_[i], used_validity(type, rows_)});
+    }
+    for (const ByteBuffer& buffer : strings_) out.append(buffer.view());
+}
+
+bool RecordBatch::restore(std::string_view bytes) {
+    clear();
+    Dumped head;
+    if (bytes.size() < sizeof head) return false;
+    std::memcpy(&head, bytes.data(), sizeof head);
+    if (head.rows > capacity_ || bytes.size() != head.size()) return false;
+    bytes.remove_prefix(sizeof head);
+    const auto take = [&](std::size_t length) {
+        const std::string_view taken = bytes.substr(0, length);
+        bytes.remove_prefix(length);
+        return taken;
+    };
+    // First what may throw.
+    for (std::size_t i = 0; i < strings_.size(); ++i) strings_[i].ensure(head.strings[i]);
+    for (std::size_t i = 0; i < column_count; ++i) {
+        const std::string_view values = take(used_values(column_types[i], head.rows));
+        std::memcpy(block_.data() + offsets_[i], values.data(), values.size());
+        const std::string_view validity = take(used_validity(column_types[i], head.rows));
+        std::memcpy(block_.data() + validity_[i], validity.data(), validity.size());
+    }
+    for (std::size_t i = 0; i < strings_.size(); ++i) strings_[i].append(take(head.strings[i]));
+    rows_ = head.rows;
+    nulls_ = head.nulls;
+    return true;
 }
 
 ByteBuffer& RecordBatch::strings(Column column) noexcept {

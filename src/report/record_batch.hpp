@@ -73,6 +73,12 @@ class RecordBatch {
     // What it occupies, for budgets.
     [[nodiscard]] std::size_t bytes() const noexcept;
 
+    // Appends the rows as bytes that restore() on this machine takes.
+    void dump(ByteBuffer& out) const;
+    // Replaces all rows. False when these are not the bytes of a batch, or it has more rows than
+    // fit; then there are none.
+    [[nodiscard]] bool restore(std::string_view bytes);
+
     // For export: the buffers of a column, in Arrow's order. A null validity means no nulls.
     [[nodiscard]] const void* validity(Column column) const noexcept;
     [[nodiscard]] std::int64_t null_count(Column column) const noexcept;
@@ -91,6 +97,7 @@ class RecordBatch {
         return block_.data() + offsets_[static_cast<std::size_t>(column)];
     }
     [[nodiscard]] ByteBuffer& strings(Column column) noexcept;
+    struct Dumped;
 
     std::size_t capacity_;
     std::size_t rows_ = 0;

@@ -4,7 +4,8 @@
 
 namespace filetree {
 
-Report::Report() : shared_(std::make_shared<Shared>()) {}
+Report::Report(const ReportOptions& options)
+    : shared_(std::make_shared<Shared>(options.spill_directory)) {}
 Report::~Report() = default;
 
 std::optional<int> Report::wait_started(std::chrono::nanoseconds timeout) {
@@ -15,6 +16,7 @@ WalkProgress Report::progress() const {
     WalkProgress progress = walk_->progress();
     const std::lock_guard lock(shared_->mutex);
     progress.errors += shared_->errors.size();
+    if (shared_->spill) progress.spilled = shared_->spill->written();
     return progress;
 }
 

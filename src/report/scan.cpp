@@ -6,15 +6,16 @@
 namespace filetree {
 
 struct Scan::Stream {
-    Stream(std::size_t threshold, std::shared_ptr<ConsumerGauge> gauge)
-        : queue(std::make_shared<report::BatchQueue>(threshold, std::move(gauge))) {}
+    Stream(std::size_t threshold, const Report::Shared& shared)
+        : queue(std::make_shared<report::BatchQueue>(threshold, shared.gauge, shared.spill,
+                                                     report::BatchCodec(pool))) {}
 
-    std::shared_ptr<report::BatchQueue> queue;
     std::shared_ptr<report::BatchPool> pool = std::make_shared<report::BatchPool>();
+    std::shared_ptr<report::BatchQueue> queue;
 };
 
 Scan::Scan(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options)
-    : stream_(std::make_unique<Stream>(options.buffer_threshold, shared_->gauge)) {
+    : Report(options), stream_(std::make_unique<Stream>(options.buffer_threshold, *shared_)) {
     walk_ = std::make_unique<Walk>(
         std::move(fs), top, options.walk,
         [queue = stream_->queue, pool = stream_->pool, shared = shared_] {
@@ -33,7 +34,9 @@ void Scan::close() noexcept {
 
 Scan::Next Scan::next(ArrowArray& out, std::chrono::nanoseconds timeout) {
     std::unique_ptr<report::RecordBatch> batch;
-    switch (stream_->queue->pop(batch, timeout)) {
+    std::shared_ptr<const report::Mark> mark;
+    switch (stream_->queue->pop(batch, mark, timeout)) {
+        case report::BatchQueue::Pop::mark:
         case report::BatchQueue::Pop::timeout:
             return Next::timeout;
         case report::BatchQueue::Pop::end:

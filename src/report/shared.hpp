@@ -6,11 +6,17 @@
 #include <vector>
 
 #include "filetree/report.hpp"
+#include "spill.hpp"
 
 namespace filetree {
 
 // What sinks note beside their rows. Outlives the report as long as a hung worker needs it.
 struct Report::Shared {
+    explicit Shared(const std::string& spill_directory = {})
+        : spill(spill_directory.empty() ? nullptr
+                                        : std::make_shared<report::Spill>(spill_directory)) {}
+
+    const std::shared_ptr<report::Spill> spill;  // null: what finds no room waits
     std::shared_ptr<ConsumerGauge> gauge = std::make_shared<ConsumerGauge>();
     std::atomic<std::uint64_t> clamped_times{0};
     // More than this many are in nobody's interest; the count goes on.

@@ -1,12 +1,24 @@
 #pragma once
 
-#include "bounded_queue.hpp"
 #include "byte_buffer.hpp"
+#include "handover_queue.hpp"
 #include "shared.hpp"
 
 namespace filetree::report {
 
-using TextQueue = BoundedQueue<ByteBuffer>;
+// Text is its own bytes.
+struct TextCodec {
+    static std::string_view dump(const ByteBuffer& text, ByteBuffer& /*scratch*/) {
+        return text.view();
+    }
+    static bool restore(ByteBuffer& bytes, ByteBuffer& out) {
+        out = std::exchange(bytes, {});
+        return true;
+    }
+    static void discard(const ByteBuffer& /*text*/) {}
+};
+
+using TextQueue = HandoverQueue<ByteBuffer, TextCodec>;
 
 // What the sinks that write text have in common: whole lines go to the queue a piece at a time.
 class TextSink : public EntrySink {

@@ -19,7 +19,7 @@ void bind_options(nb::module_& module) {
             [](ReportOptions* self, unsigned max_threads, unsigned max_inflight,
                double stall_timeout, bool ignore_snapshots, bool one_file_system,
                unsigned max_depth, const std::vector<nb::bytes>& exclude,
-               std::size_t buffer_threshold) {
+               std::size_t buffer_threshold, const nb::bytes& spill_directory) {
                 new (self) ReportOptions();
                 self->walk.max_threads = max_threads;
                 self->walk.max_inflight = max_inflight;
@@ -31,10 +31,12 @@ void bind_options(nb::module_& module) {
                     self->walk.exclude.push_back(to_string(path));
                 }
                 self->buffer_threshold = buffer_threshold;
+                self->spill_directory = to_string(spill_directory);
             },
             nb::kw_only(), nb::arg("max_threads"), nb::arg("max_inflight"),
             nb::arg("stall_timeout"), nb::arg("ignore_snapshots"), nb::arg("one_file_system"),
-            nb::arg("max_depth"), nb::arg("exclude"), nb::arg("buffer_threshold"));
+            nb::arg("max_depth"), nb::arg("exclude"), nb::arg("buffer_threshold"),
+            nb::arg("spill_directory"));
 
     nb::enum_<TextFormat>(module, "TextFormat")
         .value("csv", TextFormat::csv)

@@ -50,6 +50,7 @@ void bind_report(nb::module_& module) {
         .def_ro("automount_points", &WalkProgress::automount_points)
         .def_ro("threads", &WalkProgress::threads)
         .def_ro("threads_peak", &WalkProgress::threads_peak)
+        .def_ro("spilled", &WalkProgress::spilled)
         .def_prop_ro("elapsed",
                      [](const WalkProgress& self) {
                          return std::chrono::duration<double>(self.elapsed).count();
