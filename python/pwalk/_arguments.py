@@ -148,6 +148,7 @@ def report_options(
     max_depth: int | None,
     exclude: StrPath | Iterable[StrPath] | None,
     buffer_threshold: int | str,
+    spill_directory: bytes = b"",
 ) -> _core.ReportOptions:
     """Check the options that every report has, and convert them for the core."""
     return _core.ReportOptions(
@@ -159,6 +160,7 @@ def report_options(
         max_depth=count("max_depth", max_depth),
         exclude=exclusions(exclude),
         buffer_threshold=size_bytes("buffer_threshold", buffer_threshold),
+        spill_directory=spill_directory,
     )
 
 

@@ -8,6 +8,24 @@ from contextlib import contextmanager
 from pwalk._types import Progress
 
 
+def size_text(size: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if size < 1024 or unit == "PiB":
+            break
+        size /= 1024
+    return f"{size:,.0f} bytes" if unit == "bytes" else f"{size:,.1f} {unit}"
+
+
+def line_of(now: Progress) -> str:
+    """Return the line about a moment of a scan."""
+    line = (
+        f"{now.entries:,} entries  {now.rate:,.0f}/s  {now.errors:,} errors  "
+        f"{now.threads} threads  {now.elapsed:.0f} s"
+    )
+    return f"{line}  {size_text(now.spilled)} through temporary files" if now.spilled else line
+
+
 @contextmanager
 def live_progress() -> Iterator[Callable[[Progress], None]]:
     """Show a line on stderr that each call of what is yielded brings up to date."""
@@ -19,12 +37,6 @@ def live_progress() -> Iterator[Callable[[Progress], None]]:
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
         def show(now: Progress) -> None:
-            line = Text(
-                f"{now.entries:,} entries  {now.rate:,.0f}/s  {now.errors:,} errors  "
-                f"{now.threads} threads  {now.elapsed:.0f} s",
-                no_wrap=True,
-                overflow="ellipsis",
-            )
-            live.update(line, refresh=True)
+            live.update(Text(line_of(now), no_wrap=True, overflow="ellipsis"), refresh=True)
 
         yield show

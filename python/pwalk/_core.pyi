@@ -19,6 +19,7 @@ class ReportOptions:
         max_depth: int,
         exclude: list[bytes],
         buffer_threshold: int,
+        spill_directory: bytes,
     ) -> None: ...
 
 class TextFormat(enum.Enum):
@@ -102,6 +103,8 @@ class WalkProgress:
     def threads(self) -> int: ...
     @property
     def threads_peak(self) -> int: ...
+    @property
+    def spilled(self) -> int: ...
     @property
     def elapsed(self) -> float: ...
     @property

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -94,7 +95,9 @@ def report(
         output
     :param max_threads: cores to keep busy; None for all that this process may use
     :param buffer_threshold: bytes that may wait in memory for the file, or a text such as
-        ``"512MB"``
+        ``"512MB"``; what is beyond waits in temporary files, in :func:`tempfile.gettempdir`, that
+        have no name and so cannot be left behind. The scan itself waits only when nothing can be
+        written there
     :param ignore_snapshots: leave out directories called ``.snapshot``
     :param one_file_system: leave out entries of other mounts
     :param exclude: paths to leave out, matched whole, component by component
@@ -147,7 +150,7 @@ def run_report(
     encoded = _arguments.path_bytes("top", top)
     target = target_of(format, output, compression, header)
     options["exclude"] = _arguments.exclusions(options["exclude"])  # may be an iterator
-    checked = _arguments.report_options(**options)
+    checked = _arguments.report_options(**options, spill_directory=_spill_directory())
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be callable, not {type(progress).__name__}")
     write = _write_parquet if target.format == "parquet" else _write_file
@@ -155,6 +158,14 @@ def run_report(
         core = write(encoded, checked, cached_attributes, options, target, file, _Ticker(progress))
         file.commit()
     return Outcome(target.path, errors_of(core), progress_of(core))
+
+
+def _spill_directory() -> bytes:
+    """Return where temporary files go; nothing where there is no such place."""
+    try:
+        return os.fsencode(tempfile.gettempdir())
+    except OSError:
+        return b""
 
 
 def run_walk(

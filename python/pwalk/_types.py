@@ -66,6 +66,7 @@ class Progress:
     :ivar path: a directory that is being worked on
     :ivar kinds: entries by kind, the kinds that occur
     :ivar automount_points: directories left alone because opening them would mount something
+    :ivar spilled: bytes written to temporary files, because the output was behind
     """
 
     entries: int = 0
@@ -80,6 +81,7 @@ class Progress:
     path: str = ""
     kinds: dict[str, int] = field(default_factory=dict)
     automount_points: int = 0
+    spilled: int = 0
 
 
 def progress_of(report: _core.Report) -> Progress:
@@ -99,6 +101,7 @@ def progress_of(report: _core.Report) -> Progress:
         path=os.fsdecode(now.path),
         kinds={name: kinds[kind] for kind, name in _KIND_NAMES.items() if kinds[kind]},
         automount_points=now.automount_points,
+        spilled=now.spilled,
     )
 
 

@@ -20,7 +20,7 @@ import click
 
 from pwalk import __version__, _core
 from pwalk._binary import convert as convert_binary
-from pwalk._cli_progress import live_progress
+from pwalk._cli_progress import live_progress, size_text
 from pwalk._report import (
     COMPRESSIONS,
     FORMATS,
@@ -129,7 +129,7 @@ def _selection(command: Callable[..., None]) -> Callable[..., None]:
     default="2GB",
     show_default=True,
     metavar="SIZE",
-    help="What may wait in memory for the file.",
+    help="What may wait in memory for the file; more waits in temporary files.",
 )
 @click.option(
     "--cached-attributes", is_flag=True, help="Take what network file systems hold already."
@@ -229,18 +229,20 @@ def _progress(quiet: bool) -> AbstractContextManager[ProgressCallback | None]:
 def _summarize(outcome: Outcome) -> None:
     progress = outcome.progress
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in progress.kinds.items())
-    _say(f"{progress.entries:,} entries ({kinds}), {_size(progress.bytes)}")
+    _say(f"{progress.entries:,} entries ({kinds}), {size_text(progress.bytes)}")
     if progress.vanished:
         _say(f"{progress.vanished:,} vanished while being looked at")
     if progress.automount_points:
         _say(f"{progress.automount_points:,} automount points were not entered")
+    if progress.spilled:
+        _say(f"{size_text(progress.spilled)} went through temporary files")
     _say_errors(outcome)
     _say(
         f"{progress.elapsed:.2f} s, {progress.rate:,.0f} entries/s, "
         f"{progress.threads_peak} threads at most"
     )
     if outcome.path != "-" and Path(outcome.path).is_file():
-        _say(f"{printable(outcome.path)}: {_size(Path(outcome.path).stat().st_size)}")
+        _say(f"{printable(outcome.path)}: {size_text(Path(outcome.path).stat().st_size)}")
 
 
 def _say_errors(outcome: Outcome) -> None:
@@ -252,14 +254,6 @@ def _say_errors(outcome: Outcome) -> None:
             _say(f"    {printable(path)}")
         if count > _PATHS_SHOWN:
             _say(f"    ... and {count - _PATHS_SHOWN:,} more")
-
-
-def _size(size: float) -> str:
-    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if size < 1024 or unit == "PiB":
-            break
-        size /= 1024
-    return f"{size:,.0f} bytes" if unit == "bytes" else f"{size:,.1f} {unit}"
 
 
 def _say(line: str) -> None:
