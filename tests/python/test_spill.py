@@ -20,6 +20,7 @@ import pwalk
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import restricted
 import support
 from pwalk import _cli_progress
 
@@ -229,6 +230,15 @@ def test_a_full_disk_makes_the_scan_wait(
             assert report.process.returncode == 0, report.said
             assert report.spilled > 4 * MEBI, "the space that became free was used again"
         assert support.names_in(small) == []
+
+
+def test_few_descriptors_suffice(bulk: Path, spill: Path, prompt: tuple[list[bytes], int]) -> None:
+    expected, _ = prompt
+    arguments = [sys.executable, "-c", REPORTING, str(bulk), str(MEBI)]
+    with running([*restricted.command(descriptors=20), *arguments], spill) as report:
+        report.await_standstill()
+        assert rows(report.read()) == expected
+        assert report.process.returncode == 0, report.said
 
 
 @pytest.mark.parametrize("place", ["missing", "file", "/proc/self", "/"])
