@@ -23,7 +23,8 @@ class TextSinkTest : public ::testing::Test {
         queue->finish();
         std::string out;
         ByteBuffer piece;
-        while (queue->pop(piece, std::chrono::seconds(0)) == TextQueue::Pop::piece) {
+        std::shared_ptr<const Mark> mark;
+        while (queue->pop(piece, mark, std::chrono::seconds(0)) == TextQueue::Pop::piece) {
             ++pieces;
             out.append(piece.view());
         }

@@ -3,8 +3,12 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
+#include <future>
 #include <set>
 #include <sstream>
+#include <thread>
+#include <utility>
 
 #include "csv_sink.hpp"
 #include "filetree/posix_fs.hpp"
@@ -13,6 +17,7 @@
 #include "support/decompress.hpp"
 #include "support/faults.hpp"
 #include "support/limits.hpp"
+#include "support/spilled_files.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace filetree {
@@ -66,6 +71,13 @@ std::size_t lines(const std::string& text) {
     return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
+std::multiset<std::string> sorted_lines(const std::string& text) {
+    std::multiset<std::string> out;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) out.insert(line);
+    return out;
+}
+
 TEST(FileReport, WritesALineForEachEntryAfterTheHeader) {
     const SyntheticTree tree{4, 30, 3};
     const std::string csv = report_on(sound(tree), {});
@@ -85,23 +97,17 @@ TEST(FileReport, LeavesTheHeaderOutWhenToldTo) {
 
 TEST(FileReport, CompressesToTheSameText) {
     const SyntheticTree tree = synthetic_tree_of(scaled(50'000));
-    const auto sorted = [](const std::string& text) {
-        std::multiset<std::string> out;
-        std::istringstream in(text);
-        for (std::string line; std::getline(in, line);) out.insert(line);
-        return out;
-    };
     TextOptions text;
-    const auto plain = sorted(report_on(sound(tree), text));
+    const auto plain = sorted_lines(report_on(sound(tree), text));
     EXPECT_EQ(plain.size(), 1 + tree.total_files() + tree.total_directories() + 1);
     text.compression = Compression::zstd;
     const auto of_zstd = from_zstd(report_on(sound(tree), text));
     ASSERT_TRUE(of_zstd.has_value());
-    EXPECT_TRUE(sorted(*of_zstd) == plain);
+    EXPECT_TRUE(sorted_lines(*of_zstd) == plain);
     text.compression = Compression::gzip;
     const auto of_gzip = from_gzip(report_on(sound(tree), text));
     ASSERT_TRUE(of_gzip.has_value());
-    EXPECT_TRUE(sorted(*of_gzip) == plain);
+    EXPECT_TRUE(sorted_lines(*of_gzip) == plain);
 }
 
 TEST(FileReport, WritesPathsOfTheKindsWanted) {
@@ -122,6 +128,104 @@ TEST(FileReport, LosesNothingHoweverLittleMayWait) {
     options.buffer_threshold = 1;
     const std::string csv = report_on(sound(tree), {}, options);
     EXPECT_EQ(lines(csv), 1 + tree.total_files() + tree.total_directories() + 1);
+}
+
+// Reads a pipe to its end, but not before it is told to.
+class LateReader {
+   public:
+    LateReader() {
+        if (::pipe2(ends_.data(), O_CLOEXEC) != 0) std::abort();
+    }
+    ~LateReader() {
+        close_writing_end();
+        if (reading_.valid()) reading_.wait();
+        ::close(ends_[0]);
+    }
+    LateReader(const LateReader&) = delete;
+    LateReader& operator=(const LateReader&) = delete;
+
+    [[nodiscard]] int fd() const noexcept { return ends_[1]; }
+    void start() {
+        reading_ = std::async(std::launch::async, [this] { return read_all(); });
+    }
+    [[nodiscard]] std::string content() {
+        close_writing_end();
+        return reading_.get();
+    }
+
+   private:
+    void close_writing_end() {
+        if (ends_[1] >= 0) ::close(std::exchange(ends_[1], -1));
+    }
+    std::string read_all() const {
+        std::string all;
+        std::array<char, 65536> some{};
+        for (ssize_t got = 0; (got = ::read(ends_[0], some.data(), some.size())) > 0;) {
+            all.append(some.data(), static_cast<std::size_t>(got));
+        }
+        return all;
+    }
+    std::array<int, 2> ends_{-1, -1};
+    std::future<std::string> reading_;
+};
+
+// A walk that has ended takes no more time.
+void await_end_of_walk(const Report& report) {
+    const auto begun = std::chrono::steady_clock::now();
+    std::chrono::nanoseconds before{-1};
+    for (auto now = report.progress().elapsed; now != before;) {
+        ASSERT_LT(std::chrono::steady_clock::now() - begun, patience);
+        std::this_thread::sleep_for(milliseconds(1));
+        before = std::exchange(now, report.progress().elapsed);
+    }
+}
+
+TEST(FileReport, TheWalkDoesNotWaitForAWriterThatStandsStillWhereItMaySpill) {
+    const SyntheticTree tree = synthetic_tree_of(scaled(100'000));
+    const testing::TemporaryDirectory directory;
+    ReportOptions options;
+    options.buffer_threshold = std::size_t{256} << 10U;
+    options.spill_directory = directory.path();
+    LateReader reader;
+    FileReport report(sound(tree), "t", options, {}, reader.fd(), "pipe");
+    await_end_of_walk(report);
+    EXPECT_LT(report.bytes_written(), std::size_t{1} << 20U);
+    reader.start();
+    EXPECT_TRUE(report.wait(patience));
+    EXPECT_GT(report.progress().spilled, 0U);
+    EXPECT_TRUE(sorted_lines(reader.content()) == sorted_lines(report_on(sound(tree), {})));
+    EXPECT_TRUE(directory.names().empty());
+}
+
+TEST(FileReport, NothingIsSpilledUnlessToldWhere) {
+    const SyntheticTree tree = synthetic_tree_of(scaled(100'000));
+    ReportOptions options;
+    options.buffer_threshold = 1;
+    LateReader reader;
+    FileReport report(sound(tree), "t", options, {}, reader.fd(), "pipe");
+    reader.start();
+    EXPECT_TRUE(report.wait(patience));
+    EXPECT_EQ(report.progress().spilled, 0U);
+}
+
+TEST(FileReport, WhatCannotBeReadBackIsAnError) {
+    const SyntheticTree tree = synthetic_tree_of(scaled(100'000));
+    const testing::TemporaryDirectory directory;
+    ReportOptions options;
+    options.buffer_threshold = 1;
+    options.spill_directory = directory.path();
+    LateReader reader;
+    FileReport report(sound(tree), "t", options, {}, reader.fd(), "pipe");
+    await_end_of_walk(report);
+    EXPECT_GT(testing::truncate_spilled_files(directory), 0U);
+    reader.start();
+    try {
+        EXPECT_TRUE(report.wait(patience)) << "it hangs";
+        FAIL() << "wait() must throw";
+    } catch (const SystemError& error) {
+        EXPECT_EQ(error.error(), EIO);
+        EXPECT_EQ(error.path(), directory.path());
+    }
 }
 
 TEST(FileReport, AWriteErrorEndsItEvenWithWorkersThatWait) {

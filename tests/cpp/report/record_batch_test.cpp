@@ -197,14 +197,16 @@ class ArrowSinkTest : public ::testing::Test {
     std::unique_ptr<Exported> flushed() {
         sink.flush();
         std::unique_ptr<RecordBatch> batch;
-        EXPECT_EQ(queue->pop(batch, std::chrono::seconds(0)), BatchQueue::Pop::piece);
+        EXPECT_EQ(queue->pop(batch, mark, std::chrono::seconds(0)), BatchQueue::Pop::piece);
         return std::make_unique<Exported>(std::move(batch));
     }
 
     std::shared_ptr<Report::Shared> shared = std::make_shared<Report::Shared>();
-    std::shared_ptr<BatchQueue> queue =
-        std::make_shared<BatchQueue>(std::size_t{1} << 30U, shared->gauge);
-    ArrowSink sink{queue, std::make_shared<BatchPool>(), shared};
+    std::shared_ptr<BatchPool> pool = std::make_shared<BatchPool>();
+    std::shared_ptr<BatchQueue> queue = std::make_shared<BatchQueue>(
+        std::size_t{1} << 30U, shared->gauge, nullptr, BatchCodec(pool));
+    std::shared_ptr<const Mark> mark;
+    ArrowSink sink{queue, pool, shared};
     FakeDirectory parent{"top/d", directory_attributes(), 0, 77};
 };
 
@@ -241,15 +243,67 @@ TEST_F(ArrowSinkTest, WritesDirectoriesWithTotalsOrNull) {
 TEST_F(ArrowSinkTest, HandsABatchOverWhenItIsFull) {
     for (std::size_t i = 0; i <= BatchPool::batch_capacity; ++i) add(parent, "f");
     std::unique_ptr<RecordBatch> batch;
-    ASSERT_EQ(queue->pop(batch, std::chrono::seconds(0)), BatchQueue::Pop::piece);
+    ASSERT_EQ(queue->pop(batch, mark, std::chrono::seconds(0)), BatchQueue::Pop::piece);
     EXPECT_EQ(batch->rows(), BatchPool::batch_capacity);
-    EXPECT_EQ(queue->pop(batch, std::chrono::seconds(0)), BatchQueue::Pop::timeout);
+    EXPECT_EQ(queue->pop(batch, mark, std::chrono::seconds(0)), BatchQueue::Pop::timeout);
     sink.flush();
-    ASSERT_EQ(queue->pop(batch, std::chrono::seconds(0)), BatchQueue::Pop::piece);
+    ASSERT_EQ(queue->pop(batch, mark, std::chrono::seconds(0)), BatchQueue::Pop::piece);
     EXPECT_EQ(batch->rows(), 1U);
     sink.flush();
-    EXPECT_EQ(queue->pop(batch, std::chrono::seconds(0)), BatchQueue::Pop::timeout)
+    EXPECT_EQ(queue->pop(batch, mark, std::chrono::seconds(0)), BatchQueue::Pop::timeout)
         << "an empty batch is not worth handing over";
+}
+
+TEST(RecordBatch, ADumpRestoresEveryColumn) {
+    for (const int rows : {0, 1, 7, 8, 9, 64, 100}) {
+        Attributes a = file_attributes();
+        RecordBatch batch(100);
+        for (int i = 0; i < rows; ++i) {
+            a.inode = static_cast<std::uint64_t>(i);
+            a.links = i % 3 == 0 ? 2 : 1;
+            Row row = file_row(a);
+            const std::string name = "top/" + std::to_string(i) + std::string(200, 'n');
+            row.filename = name;
+            row.extension = i % 2 == 0 ? std::string_view() : std::string_view("", 0);
+            if (i % 5 == 0) row.filename_raw = "raw\xff";
+            row.totals_known = i % 4 != 0;
+            row.file_count = i;
+            batch.append(row);
+        }
+        ByteBuffer bytes;
+        batch.dump(bytes);
+        auto restored = std::make_unique<RecordBatch>(128);
+        restored->append(file_row(a));  // must leave no trace
+        ASSERT_TRUE(restored->restore(bytes.view()));
+        ByteBuffer again;
+        restored->dump(again);
+        EXPECT_EQ(again.view(), bytes.view());
+        ASSERT_EQ(restored->rows(), static_cast<std::size_t>(rows));
+        const Exported out(std::move(restored));
+        EXPECT_EQ(out.null_count(Column::extension), (rows + 1) / 2);
+        for (int i = 0; i < rows; ++i) {
+            EXPECT_EQ(out[Column::inode].value<std::int64_t>(i), i);
+            EXPECT_EQ(out[Column::filename].string(i),
+                      "top/" + std::to_string(i) + std::string(200, 'n'));
+            EXPECT_EQ(out[Column::extension].string(i).has_value(), i % 2 != 0);
+            EXPECT_EQ(out[Column::filename_raw].string(i).has_value(), i % 5 == 0);
+            EXPECT_EQ(out[Column::file_count].value<std::int64_t>(i), i);
+            EXPECT_EQ(out[Column::is_hardlink].boolean(i), i % 3 == 0);
+        }
+    }
+}
+
+TEST(RecordBatch, RefusesWhatIsNoDumpOrDoesNotFit) {
+    const Attributes a = file_attributes();
+    RecordBatch batch(10);
+    for (int i = 0; i < 10; ++i) batch.append(file_row(a));
+    ByteBuffer bytes;
+    batch.dump(bytes);
+    RecordBatch other(9);
+    EXPECT_FALSE(other.restore(bytes.view())) << "more rows than fit";
+    EXPECT_FALSE(batch.restore(bytes.view().substr(1)));
+    EXPECT_FALSE(batch.restore({}));
+    EXPECT_EQ(batch.rows(), 0U);
 }
 
 }  // namespace

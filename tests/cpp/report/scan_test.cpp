@@ -12,6 +12,8 @@
 #include "support/awaited.hpp"
 #include "support/faults.hpp"
 #include "support/limits.hpp"
+#include "support/spilled_files.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace filetree {
 namespace {
@@ -256,6 +258,47 @@ TEST(Scan, EndsThoughADirectoryHangsAndNothingIsConsumedMeanwhile) {
     EXPECT_EQ(testing::texts(scan.errors()),
               std::vector<std::string>{testing::text(Operation::read, "t/d7", ETIMEDOUT)});
     fs->release();
+}
+
+TEST(Scan, ASlowConsumerGetsWhatWasSpilledWithNothingMissing) {
+    const SyntheticTree tree = synthetic_tree_of(scaled(100'000));
+    const testing::TemporaryDirectory directory;
+    ReportOptions options;
+    options.buffer_threshold = std::size_t{1} << 20U;
+    options.spill_directory = directory.path();
+    Scan late(make_synthetic_file_system(tree), "t", options);
+    const std::uint64_t entries = tree.total_files() + tree.total_directories() + 1;
+    const auto begun = std::chrono::steady_clock::now();
+    while (late.progress().entries() < entries) {
+        ASSERT_LT(std::chrono::steady_clock::now() - begun, patience);
+        std::this_thread::sleep_for(milliseconds(1));
+    }
+    const Sum sum = consume(late, true);
+    EXPECT_GT(late.progress().spilled, 0U);
+    Scan prompt(make_synthetic_file_system(tree), "t", {});
+    const Sum expected = consume(prompt, true);
+    EXPECT_EQ(prompt.progress().spilled, 0U);
+    EXPECT_EQ(sum.rows, expected.rows);
+    EXPECT_EQ(sum.bytes_of_files, expected.bytes_of_files);
+    EXPECT_EQ(sum.file_count, expected.file_count);
+    EXPECT_TRUE(sum.paths == expected.paths);
+    EXPECT_TRUE(directory.names().empty());
+}
+
+TEST(Scan, WhatCannotBeReadBackIsAnError) {
+    const testing::TemporaryDirectory directory;
+    ReportOptions options;
+    options.buffer_threshold = 1;
+    options.spill_directory = directory.path();
+    Scan scan(make_synthetic_file_system(endless), "t", options);
+    const auto begun = std::chrono::steady_clock::now();
+    while (scan.progress().spilled < (std::size_t{4} << 20U)) {
+        ASSERT_LT(std::chrono::steady_clock::now() - begun, patience);
+        std::this_thread::sleep_for(milliseconds(1));
+    }
+    EXPECT_GT(testing::truncate_spilled_files(directory), 0U);
+    EXPECT_EQ(error_of_next(scan, directory.path()), EIO);
+    EXPECT_EQ(error_of_next(scan, directory.path()), EIO) << "and again";
 }
 
 }  // namespace
