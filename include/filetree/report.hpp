@@ -87,11 +87,12 @@ class Scan : public Report {
     void close() noexcept override;
 
     enum class Next { batch, mark, end, timeout };
-    // The next batch, in a struct that the caller must release, or the next mark: what belongs to
-    // all batches before it. Waits no longer than `timeout`. Nothing comes after the last mark.
+    // The next batch, in a struct that the caller must release. Waits no longer than `timeout`.
+    // With a checkpoint, the next mark may come in its place, for `mark`: what belongs to all
+    // batches before it. Nothing comes after the last mark.
     // Throws SystemError for an unusable top, and whatever else ended the walk early.
-    [[nodiscard]] Next next(ArrowArray& out, std::shared_ptr<const Mark>& mark,
-                            std::chrono::nanoseconds timeout);
+    [[nodiscard]] Next next(ArrowArray& out, std::chrono::nanoseconds timeout,
+                            std::shared_ptr<const Mark>* mark = nullptr);
 
    private:
     struct Stream;

@@ -103,7 +103,6 @@ struct FileReport::Writer {
                     begin_file(checkpoint->begin_part());
                     begin_rows();
                     break;
-                case TextQueue::Pop::mark:
                 case TextQueue::Pop::timeout:
                     break;
                 case TextQueue::Pop::end:

@@ -36,11 +36,13 @@ void Scan::close() noexcept {
     walk_->close();
 }
 
-Scan::Next Scan::next(ArrowArray& out, std::shared_ptr<const Mark>& mark,
-                      std::chrono::nanoseconds timeout) {
+Scan::Next Scan::next(ArrowArray& out, std::chrono::nanoseconds timeout,
+                      std::shared_ptr<const Mark>* mark) {
     std::unique_ptr<report::RecordBatch> batch;
-    switch (stream_->queue->pop(batch, mark, timeout)) {
+    std::shared_ptr<const Mark> found;
+    switch (stream_->queue->pop(batch, found, timeout)) {
         case report::BatchQueue::Pop::mark:
+            if (mark != nullptr) *mark = std::move(found);
             return Next::mark;
         case report::BatchQueue::Pop::timeout:
             return Next::timeout;

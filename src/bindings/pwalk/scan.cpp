@@ -13,7 +13,7 @@ class PythonScan : public Scan, public BatchSource {
 
     Scan::Next next_batch(ArrowArray& out, std::shared_ptr<const filetree::Mark>& mark,
                           std::chrono::nanoseconds timeout) override {
-        return next(out, mark, timeout);
+        return next(out, timeout, &mark);
     }
 };
 
