@@ -6,7 +6,6 @@ import inspect
 import io
 import os
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 import pyarrow
@@ -115,12 +114,7 @@ class ParquetFile:
         """Return the file itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave the descriptor alone from now on."""
         self.abandon()
 

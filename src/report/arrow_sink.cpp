@@ -3,30 +3,24 @@
 #include "utf8.hpp"
 
 namespace filetree::report {
+
 void ArrowSink::entries(const WalkedDirectory& parent, const Listing& names,
                         std::span<const std::uint32_t> selected, std::size_t first,
                         const StatResult* stats) {
-    path_.clear();
-    parent.append_path(path_);
-    path_.push_back('/');
-    const std::size_t prefix = path_.size();
-    const bool prefix_is_utf8 = is_utf8(path_);
+    const bool prefix_is_utf8 = is_utf8(path_.enter(parent));
     Row row{};
     row.parent_inode = parent.attributes().inode;
     row.depth = parent.depth() + 1;
     for (const std::uint32_t i : selected) {
         const std::string_view name = names.name(i);
-        path_.resize(prefix);
-        path_.append(name);
         row.attributes = &stats[i - first].attributes;
         row.extension = extension_of(name);
-        append(row, path_, prefix_is_utf8 && is_utf8(name));
+        append(row, path_.of(name), prefix_is_utf8 && is_utf8(name));
     }
 }
 
 void ArrowSink::directory(const WalkedDirectory& directory, const DirectoryTotals& totals) {
-    path_.clear();
-    directory.append_path(path_);
+    const std::string_view path = path_.of(directory);
     Row row{};
     row.attributes = &directory.attributes();
     row.parent_inode = directory.parent_inode();
@@ -34,7 +28,7 @@ void ArrowSink::directory(const WalkedDirectory& directory, const DirectoryTotal
     row.totals_known = totals.state == DirectoryTotals::State::complete;
     row.file_count = static_cast<std::int64_t>(totals.file_count);
     row.dir_sum = static_cast<std::int64_t>(totals.size_sum);
-    append(row, path_, is_utf8(path_));
+    append(row, path, is_utf8(path));
 }
 
 void ArrowSink::append(const Row& row, std::string_view path, bool path_is_utf8) {

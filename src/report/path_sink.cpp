@@ -6,17 +6,13 @@ void PathSink::entries(const WalkedDirectory& parent, const Listing& names,
                        std::span<const std::uint32_t> selected, std::size_t /*first*/,
                        const StatResult* /*stats*/) {
     if (!options_.others) return;
-    path_.clear();
-    parent.append_path(path_);
-    path_.push_back('/');
-    for (const std::uint32_t i : selected) append_line(path_, names.name(i));
+    const std::string_view prefix = path_.enter(parent);
+    for (const std::uint32_t i : selected) append_line(prefix, names.name(i));
 }
 
 void PathSink::directory(const WalkedDirectory& directory, const DirectoryTotals& /*totals*/) {
     if (!options_.directories) return;
-    path_.clear();
-    directory.append_path(path_);
-    append_line(path_, {});
+    append_line(path_.of(directory), {});
 }
 
 void PathSink::append_line(std::string_view directory, std::string_view name) {

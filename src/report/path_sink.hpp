@@ -1,5 +1,6 @@
 #pragma once
 
+#include "entry_path.hpp"
 #include "text_sink.hpp"
 
 namespace filetree::report {
@@ -22,7 +23,7 @@ class PathSink final : public TextSink {
 
     const TextOptions options_;
     const char terminator_;
-    std::string path_;
+    EntryPath path_;
 };
 
 }  // namespace filetree::report

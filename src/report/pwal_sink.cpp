@@ -10,16 +10,12 @@ namespace filetree::report {
 void PwalSink::entries(const WalkedDirectory& parent, const Listing& names,
                        std::span<const std::uint32_t> selected, std::size_t first,
                        const StatResult* stats) {
-    path_.clear();
-    parent.append_path(path_);
-    path_.push_back('/');
-    const std::size_t prefix = path_.size();
+    path_.enter(parent);
     pwal::Record record;
     record.parent_inode = parent.attributes().inode;
     record.depth = parent.depth() + 1;
     for (const std::uint32_t i : selected) {
-        path_.resize(prefix);
-        path_.append(names.name(i));
+        record.filename = path_.of(names.name(i));
         record.attributes = stats[i - first].attributes;
         record.extension = extension_of(names.name(i));
         append(record);
@@ -27,9 +23,8 @@ void PwalSink::entries(const WalkedDirectory& parent, const Listing& names,
 }
 
 void PwalSink::directory(const WalkedDirectory& directory, const DirectoryTotals& totals) {
-    path_.clear();
-    directory.append_path(path_);
     pwal::Record record;
+    record.filename = path_.of(directory);
     record.attributes = directory.attributes();
     record.parent_inode = directory.parent_inode();
     record.depth = directory.depth();
@@ -45,12 +40,11 @@ void PwalSink::flush() {
     TextSink::flush();
 }
 
-void PwalSink::append(pwal::Record& record) {
-    if (path_.size() > pwal::longest_string) {
-        shared_->note_error({path_, Operation::encode, ENAMETOOLONG});
+void PwalSink::append(const pwal::Record& record) {
+    if (record.filename.size() > pwal::longest_string) {
+        shared_->note_error({std::string(record.filename), Operation::encode, ENAMETOOLONG});
         return;
     }
-    record.filename = path_;
     if (const unsigned clamped = pwal::append_record(record, buffer())) {
         shared_->clamped_times.fetch_add(clamped, std::memory_order_relaxed);
     }

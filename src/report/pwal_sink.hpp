@@ -1,5 +1,6 @@
 #pragma once
 
+#include "entry_path.hpp"
 #include "pwal_format.hpp"
 #include "text_sink.hpp"
 
@@ -18,11 +19,11 @@ class PwalSink final : public TextSink {
     void flush() override;
 
    private:
-    void append(pwal::Record& record);
+    void append(const pwal::Record& record);
 
     std::shared_ptr<Report::Shared> shared_;
     std::uint64_t records_ = 0;  // since the last flush
-    std::string path_;
+    EntryPath path_;
 };
 
 }  // namespace filetree::report
