@@ -70,11 +70,11 @@ class HandoverQueue {
     }
 
     // Comes out behind every piece whose push has returned. Never waits; takes no room.
-    void push_mark(std::shared_ptr<const Mark> mark) {
+    void push_mark(const std::shared_ptr<const Mark>& mark) {
         {
             const std::lock_guard lock(mutex_);
             if (closed_) return;
-            entries_.push_back({.kind = Kind::mark, .mark = std::move(mark)});
+            entries_.push_back({.kind = Kind::mark, .mark = mark});
         }
         filled_.notify_one();
     }
@@ -131,11 +131,12 @@ class HandoverQueue {
 
     void wait_for_room(std::unique_lock<std::mutex>& lock, std::size_t bytes) {
         const auto room = [&] { return closed_ || has_room(bytes) || may_put_aside(bytes); };
+        const auto failing = [&] { return spill_ && !spill_->ready(); };
         gauge_->waiting_sinks.fetch_add(1, std::memory_order_relaxed);
-        if (spill_ && !spill_->ready()) {
+        if (failing()) {
             room_.wait_until(lock, spill_->retry_at(), room);
         } else {
-            room_.wait(lock, room);
+            room_.wait(lock, [&] { return room() || failing(); });
         }
         gauge_->waiting_sinks.fetch_sub(1, std::memory_order_relaxed);
     }
@@ -189,7 +190,8 @@ class HandoverQueue {
                 out = std::move(entry.piece);
                 break;
             case Kind::put_aside: {
-                read_back(std::move(entry.place), out);
+                read_back(entry.place, out);
+                entry.place = {};
                 // That may have freed a file. Nobody who is just about to wait must miss it.
                 const std::lock_guard relock(mutex_);
                 break;
@@ -199,8 +201,7 @@ class HandoverQueue {
         return Pop::piece;
     }
 
-    // By value: the place is given up when it has been read.
-    void read_back(Spill::Place place, T& out) {  // NOLINT(performance-unnecessary-value-param)
+    void read_back(const Spill::Place& place, T& out) {
         unreadable_ = Spill::read(place, read_);
         if (unreadable_ == 0) unreadable_ = restore(out);
         if (unreadable_ == 0) return;
