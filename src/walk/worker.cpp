@@ -136,7 +136,9 @@ Worker::Outcome Worker::list_open(const NodePtr& node, Handle directory) {
         engine_.set_started(0);
         if (!engine_.begin_at.empty()) return go_on_with_frontier(node, std::move(directory));
     }
-    if (node->from_earlier_walk && !look_at_directory(*node, *directory)) return Outcome::abandoned;
+    // Devices have other numbers after a restart, and a directory may have been replaced meanwhile.
+    StatResult now;
+    if (node->from_earlier_walk) now = directory->attributes(context_);
     if (!names_) names_ = std::make_shared<Listing>();
     Listing& names = *names_;
     names.clear();
@@ -150,6 +152,8 @@ Worker::Outcome Worker::list_open(const NodePtr& node, Handle directory) {
     }
     if (!enter(Step::commit)) return Outcome::abandoned;
     note_success(*node);
+    if (node->from_earlier_walk && now.error == 0) node->set_attributes(now.attributes);
+    node->from_earlier_walk = false;
 
     if (means_vanished(read.error) && node->parent()) {
         // Removed while it was open. Its row stays if some of its names have been seen.
@@ -187,15 +191,6 @@ Worker::Outcome Worker::go_on_with_frontier(const NodePtr& top, Handle directory
     if (top->holds.load() > 1) engine_.handles.keep(*top, std::move(directory), false);
     release_hold(*top);
     return Outcome::done;
-}
-
-// Devices have other numbers after a restart, and a directory may have been replaced meanwhile.
-bool Worker::look_at_directory(Node& node, Directory& directory) {
-    const StatResult now = directory.attributes(context_);
-    if (!enter(Step::read)) return false;
-    if (now.error == 0) node.set_attributes(now.attributes);
-    node.from_earlier_walk = false;
-    return true;
 }
 
 Worker::Outcome Worker::stat_range(WorkItem& item) {

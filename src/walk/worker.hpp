@@ -75,7 +75,6 @@ class Worker {
     [[nodiscard]] Outcome list(WorkItem& item);
     [[nodiscard]] Outcome list_open(const NodePtr& node, Handle directory);
     [[nodiscard]] Outcome go_on_with_frontier(const NodePtr& top, Handle directory);
-    [[nodiscard]] bool look_at_directory(Node& node, Directory& directory);
     [[nodiscard]] Outcome stat_range(WorkItem& item);
 
     // File-system step.
