@@ -264,5 +264,5 @@ def run_quietly(code: str, *arguments: str | os.PathLike[str], status: int = 0) 
         timeout=LIVENESS,
         env={**os.environ, "PYTHONPATH": module_path()},
     )
-    assert (done.returncode, done.stderr) == (status, b"")
+    assert (done.returncode, done.stderr) == (status, b""), done
     return done.stdout

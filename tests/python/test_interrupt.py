@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import support
+import trees
 
 
 @contextmanager
@@ -119,3 +120,27 @@ def test_a_file_is_complete_from_the_moment_it_is_there(
         assert pq.read_metadata(target).num_rows == 100_001
     else:
         assert early.count(b"\n") == 100_002
+
+
+# Not Parquet: pyarrow's own threads may end such a process with an error.
+@pytest.mark.parametrize("form", ["csv", "binary"])
+def test_the_interpreter_exits_with_reports_under_way_in_threads(
+    plain: Path, tmp_path: Path, form: str
+) -> None:
+    code = """
+import sys, threading, time, pwalk
+top, where, form = sys.argv[1:]
+def work(number):
+    while True:
+        pwalk.report(top, form, f"{where}/{number}.{form}", checkpoint=f"{where}/{number}")
+        for batch in pwalk.scan(top):
+            pass
+for number in range(4):
+    threading.Thread(target=work, args=(number,), daemon=True).start()
+time.sleep(1)
+"""
+    for _ in range(3):
+        support.run_quietly(code, plain, tmp_path, form)
+        for left in tmp_path.iterdir():
+            if left.is_dir():
+                trees.remove_tree(left)

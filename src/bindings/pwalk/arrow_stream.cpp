@@ -9,6 +9,7 @@
 #include <string>
 
 #include "filetree/error.hpp"
+#include "gil.hpp"
 
 namespace pwalk_bindings {
 namespace {
@@ -63,7 +64,7 @@ bool on_main_thread() noexcept { return ::syscall(SYS_gettid) == ::getpid(); }
 // Runs Python's signal handlers where that is possible. True when one raised.
 bool interrupted() {
     if (!on_main_thread() || Py_IsInitialized() == 0) return false;
-    const nb::gil_scoped_acquire locked;
+    const Locked locked;
     if (PyErr_CheckSignals() == 0) return false;
     // The consumer will report an error of its own; the interrupt is raised again right after it.
     const bool keyboard = PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0;
@@ -125,7 +126,7 @@ int stream_get_schema(ArrowArrayStream* /*stream*/, ArrowSchema* out) {
 
 int stream_get_next(ArrowArrayStream* stream, ArrowArray* out) {
     // Some consumers call with the GIL, others without.
-    std::optional<nb::gil_scoped_release> unlocked;
+    std::optional<Unlocked> unlocked;
     if (PyGILState_Check() != 0) unlocked.emplace();
     return Stream::of(stream).next(*out);
 }
@@ -137,7 +138,7 @@ const char* stream_get_last_error(ArrowArrayStream* stream) {
 void stream_release(ArrowArrayStream* stream) {
     Stream* state = &Stream::of(stream);
     if (Py_IsInitialized() != 0) {
-        const nb::gil_scoped_acquire locked;
+        const Locked locked;
         Py_DECREF(state->owner);
     }
     delete state;
@@ -168,7 +169,7 @@ nb::object next_batch(BatchSource& source, double timeout) {
     std::shared_ptr<const filetree::Mark> mark;
     Next next;
     {
-        const nb::gil_scoped_release unlocked;
+        const Unlocked unlocked;
         next = source.next_batch(array, mark, to_duration(timeout));
     }
     switch (next) {

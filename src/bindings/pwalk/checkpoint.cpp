@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "bindings.hpp"
+#include "gil.hpp"
 
 namespace pwalk_bindings {
 namespace {
@@ -26,9 +27,9 @@ nb::list paths_of(const SharedCheckpoint& self) {
 void write_parts(const SharedCheckpoint& self, const TextOptions& text, int fd,
                  const nb::bytes& name) {
     const std::string file_name = to_string(name);
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     filetree::write_parts(*self.checkpoint, text, fd, file_name, [] {
-        const nb::gil_scoped_acquire locked;
+        const Locked locked;
         if (PyErr_CheckSignals() != 0) throw nb::python_error();
         return true;
     });
@@ -38,7 +39,7 @@ void write_parts(const SharedCheckpoint& self, const TextOptions& text, int fd,
 
 void bind_checkpoint(nb::module_& module) {
     using Self = SharedCheckpoint;
-    using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+    using WithoutGil = nb::call_guard<Unlocked>;
     nb::class_<Mark>(module, "Mark").def_ro("last", &Mark::last);
 
     nb::class_<SharedCheckpoint>(module, "Checkpoint")
@@ -47,7 +48,7 @@ void bind_checkpoint(nb::module_& module) {
             [](SharedCheckpoint* self, const nb::bytes& directory, const std::string& suffix,
                const Checkpoint::Identity& identity, bool resume, double interval) {
                 const std::string path = to_string(directory);
-                const nb::gil_scoped_release unlocked;
+                const Unlocked unlocked;
                 new (self) SharedCheckpoint{std::make_shared<Checkpoint>(
                     path, suffix, identity, resume, to_duration(interval))};
             },
@@ -64,22 +65,22 @@ void bind_checkpoint(nb::module_& module) {
         .def("parts", &paths_of)
         .def(
             "begin_part", [](const Self& self) { return self.checkpoint->begin_part(); },
-            Unlocked())
+            WithoutGil())
         .def(
             "commit",
             [](const Self& self, const Mark& mark, std::uint64_t rows) {
                 self.checkpoint->commit(mark, rows);
             },
-            nb::arg("mark"), nb::arg("rows"), Unlocked())
+            nb::arg("mark"), nb::arg("rows"), WithoutGil())
         .def(
             "complete_with",
             [](const Self& self, const Mark& mark, std::uint64_t rows) {
                 self.checkpoint->complete_with(mark, rows);
             },
-            nb::arg("mark"), nb::arg("rows"), Unlocked())
+            nb::arg("mark"), nb::arg("rows"), WithoutGil())
         .def("write_parts", &write_parts, nb::arg("text"), nb::arg("fd"), nb::arg("name"))
         .def(
-            "remove", [](const Self& self) { self.checkpoint->remove(); }, Unlocked())
+            "remove", [](const Self& self) { self.checkpoint->remove(); }, WithoutGil())
         .def("stop", [](const Self& self) { self.checkpoint->stop(); })
         .def("close", [](const Self& self) { self.checkpoint->close(); });
 }

@@ -1,15 +1,12 @@
 #include "filetree/ordered_walk.hpp"
 
-#include <unistd.h>
-
 #include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "bindings.hpp"
-#include "filetree/posix_fs.hpp"
-#include "filetree/synthetic_fs.hpp"
+#include "gil.hpp"
 #include "text.hpp"
 
 namespace pwalk_bindings {
@@ -21,37 +18,6 @@ using filetree::Listing;
 using filetree::OrderedWalk;
 using filetree::OrderedWalkOptions;
 using Step = filetree::OrderedWalk::Step;
-
-// Without the GIL from here to acquire(). The guards of nanobind take it back where nothing may be
-// thrown; but until Python 3.14, taking it while the interpreter exits ends the thread by unwinding
-// it, and with it the process. Here such a thread waits for the end of the process, as it does in
-// Python since.
-class Unlocked {
-   public:
-    void acquire() {
-        try {
-            PyEval_RestoreThread(state_);
-        } catch (...) {
-            for (;;) ::pause();
-        }
-    }
-    void release() { state_ = PyEval_SaveThread(); }
-
-    template <typename Work>
-    void run(const Work& work) {
-        release();
-        try {
-            work();
-        } catch (...) {
-            acquire();
-            throw;
-        }
-        acquire();
-    }
-
-   private:
-    PyThreadState* state_ = nullptr;
-};
 
 // os.walk over the core's OrderedWalk: makes the objects, and reads what the caller has made of
 // dirnames.
@@ -83,7 +49,9 @@ class PythonWalk final : public filetree::WalkCaller {
     }
 
     void close() noexcept {
-        if (walk_) Unlocked().run([&] { walk_.reset(); });
+        if (!walk_) return;
+        const Unlocked unlocked;
+        walk_.reset();
     }
 
     [[nodiscard]] nb::dict counts() const {
@@ -97,9 +65,8 @@ class PythonWalk final : public filetree::WalkCaller {
     }
 
     [[nodiscard]] bool wait_idle(double timeout) {
-        bool idle = false;
-        Unlocked().run([&] { idle = walk_->wait_idle(to_duration(timeout)); });
-        return idle;
+        const Unlocked unlocked;
+        return walk_->wait_idle(to_duration(timeout));
     }
 
     std::optional<std::vector<std::string>> edited(const Listing& names) override {
@@ -133,14 +100,14 @@ class PythonWalk final : public filetree::WalkCaller {
         return true;
     }
 
-    void unlocked(const std::function<void()>& work) override { unlocked_.run(work); }
+    void unlocked(const std::function<void()>& work) override {
+        const Unlocked unlocked;
+        work();
+    }
 
     void waiting() override {
-        std::optional<nb::python_error> raised;
-        unlocked_.acquire();
-        if (PyErr_CheckSignals() != 0) raised.emplace();
-        unlocked_.release();
-        if (raised) throw nb::python_error(std::move(*raised));
+        const Locked locked;
+        if (PyErr_CheckSignals() != 0) throw nb::python_error();
     }
 
    private:
@@ -216,14 +183,12 @@ class PythonWalk final : public filetree::WalkCaller {
     const nb::object join_;
     std::vector<Frame> frames_;  // top-down
     nb::object child_;           // made last
-    Unlocked unlocked_;
     std::unique_ptr<OrderedWalk> walk_;
 };
 
 }  // namespace
 
 void bind_ordered_walk(nb::module_& module) {
-    using filetree::SyntheticTree;
     nb::class_<PythonWalk>(module, "OrderedWalk")
         .def(
             "__init__",

@@ -1,25 +1,26 @@
 #include "filetree/output_file.hpp"
 
 #include "bindings.hpp"
+#include "gil.hpp"
 
 namespace pwalk_bindings {
 
 using filetree::OutputFile;
 
 void bind_output_file(nb::module_& module) {
-    using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+    using WithoutGil = nb::call_guard<Unlocked>;
     nb::class_<OutputFile>(module, "OutputFile")
         .def(
             "__init__",
             [](OutputFile* self, const nb::bytes& path) {
                 const std::string name = to_string(path);
-                const nb::gil_scoped_release unlocked;
+                const Unlocked unlocked;
                 new (self) OutputFile(name);
             },
             nb::arg("path"))
         .def_prop_ro("fd", &OutputFile::fd)
-        .def("commit", &OutputFile::commit, Unlocked())
-        .def("discard", &OutputFile::discard, Unlocked());
+        .def("commit", &OutputFile::commit, WithoutGil())
+        .def("discard", &OutputFile::discard, WithoutGil());
 }
 
 }  // namespace pwalk_bindings

@@ -2,6 +2,7 @@
 
 #include "arrow_stream.hpp"
 #include "filetree/error.hpp"
+#include "gil.hpp"
 
 namespace pwalk_bindings {
 namespace {
@@ -23,9 +24,9 @@ class PythonPwal : public PwalReader, public BatchSource {
 void write_csv(PythonPwal& self, int fd, const nb::bytes& name, const TextOptions& options) {
     if (!self.reads_through(&self)) throw nb::value_error("the file has been consumed");
     const std::string file_name = to_string(name);
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     self.write_csv(fd, file_name, options, [] {
-        const nb::gil_scoped_acquire locked;
+        const Locked locked;
         if (PyErr_CheckSignals() != 0) throw nb::python_error();
         return true;
     });
@@ -40,7 +41,7 @@ void bind_pwal(nb::module_& module) {
             "__init__",
             [](PythonPwal* self, const nb::bytes& path) {
                 const std::string name = to_string(path);
-                const nb::gil_scoped_release unlocked;
+                const Unlocked unlocked;
                 new (self) PythonPwal(name);
             },
             nb::arg("path"))

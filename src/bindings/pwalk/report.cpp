@@ -5,6 +5,7 @@
 
 #include "bindings.hpp"
 #include "filetree/checkpoint.hpp"
+#include "gil.hpp"
 
 namespace pwalk_bindings {
 namespace {
@@ -65,11 +66,11 @@ void bind_report(nb::module_& module) {
         .def(
             "wait_started",
             [](Report& self, double timeout) {
-                const nb::gil_scoped_release unlocked;
+                const Unlocked unlocked;
                 return self.wait_started(to_duration(timeout));
             },
             nb::arg("timeout"))
-        .def("close", &Report::close, nb::call_guard<nb::gil_scoped_release>())
+        .def("close", &Report::close, nb::call_guard<Unlocked>())
         .def("progress", &Report::progress)
         .def("errors", [](const Report& self) { return to_list(self.errors()); })
         .def("last_mark", &Report::last_mark)
@@ -101,7 +102,7 @@ void bind_report(nb::module_& module) {
         .def(
             "wait",
             [](FileReport& self, double timeout) {
-                const nb::gil_scoped_release unlocked;
+                const Unlocked unlocked;
                 return self.wait(to_duration(timeout));
             },
             nb::arg("timeout"))
