@@ -29,10 +29,12 @@ namespace filetree {
 
 // What belongs to all rows before it in the stream of a report's rows.
 struct Mark {
-    Rest rest;  // of this run alone
+    std::string frontier;            // what is left, for WalkRests
+    std::vector<EntryError> errors;  // met since the mark before
+    WalkProgress progress;           // of this run, and so are these:
     std::uint64_t clamped_times = 0;
     std::uint64_t records = 0;  // rows, where the format counts them
-    bool last = false;          // the report ends here, to be gone on with
+    bool last = false;          // the report ends here
 };
 
 // Adds what one run found to what earlier ones did. Threads are not added up.
@@ -88,7 +90,8 @@ class Checkpoint {
     // open for writing, and stays the checkpoint's.
     int begin_part();
     // What has been written to the part begun counts from now on, and so do the mark's frontier and
-    // errors. `rows` may be 0. SystemError: what was committed before still counts.
+    // errors. Marks are committed in their order. `rows` may be 0. SystemError: what was committed
+    // before still counts.
     void commit(const Mark& mark, std::uint64_t rows);
     // Commits the last part: nothing is left.
     void complete_with(const Mark& mark, std::uint64_t rows);
@@ -97,11 +100,11 @@ class Checkpoint {
     // Lets others work with the directory. Nothing is to be begun or committed any more.
     void close() noexcept;
 
-    // Whether it is time for a mark: the interval has passed, or somebody wants to stop, and the
-    // last mark has been committed.
+    // Whether it is time for a mark: the interval has passed since the last, or somebody wants to
+    // stop. Not while many are on their way to commit().
     [[nodiscard]] bool due() const noexcept;
     // A mark is on its way to commit().
-    void marked() noexcept;
+    void marked(bool last) noexcept;
     // The next mark is to be the last, and due now.
     void stop() noexcept;
     [[nodiscard]] bool stopping() const noexcept;

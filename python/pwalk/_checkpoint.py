@@ -188,7 +188,7 @@ class _Stop:
 
         :raises KeyboardInterrupt: then
         """
-        if not self._checkpoint.stopping or not self._checkpoint.awaits_mark:
+        if not self._checkpoint.stopping or not self._checkpoint.due:
             return
         now = time.monotonic()
         if self._deadline is None:

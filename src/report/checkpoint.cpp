@@ -34,6 +34,8 @@ using std::chrono::nanoseconds;
 
 constexpr std::uint32_t magic = 0x50435446;  // "FTCP"
 constexpr std::uint32_t version = 1;
+// Each holds a frontier.
+constexpr int most_on_their_way = 16;
 constexpr mode_t new_directory_mode = 0777;  // less the umask
 constexpr mode_t new_file_mode = 0666;
 constexpr const char* frontier_name = "frontier";
@@ -129,23 +131,20 @@ class Checkpoint::State {
     void commit(const Mark& mark, std::uint64_t rows, bool complete) {
         const Part part = finish_part(mark, rows);
         Totals totals = before_;
-        add_progress(mark.rest.progress, totals.progress);
-        totals.progress.errors = before_.progress.errors + mark.rest.errors.size();
+        add_progress(mark.progress, totals.progress);
+        totals.progress.errors = errors_.size() + mark.errors.size();
         totals.clamped_times += mark.clamped_times;
 
         std::vector<Part> parts = parts_;
         if (part.bytes > 0 || part.error_bytes > 0) parts.push_back(part);
-        write_frontier(encode(mark.rest.frontier, totals, parts, complete));
+        write_frontier(encode(mark.frontier, totals, parts, complete));
 
-        const auto from = mark.rest.errors.begin() + static_cast<std::ptrdiff_t>(committed_errors_);
-        errors_.insert(errors_.end(), from, mark.rest.errors.end());
-        committed_errors_ = mark.rest.errors.size();
+        errors_.insert(errors_.end(), mark.errors.begin(), mark.errors.end());
         totals_ = totals;
         parts_ = std::move(parts);
         complete_ = complete;
         next_part_ = part.number + 1;
-        next_due_ = (Clock::now() + interval_).time_since_epoch().count();
-        on_its_way_ = false;
+        --on_their_way_;
     }
 
     void remove() {
@@ -162,10 +161,15 @@ class Checkpoint::State {
     }
 
     [[nodiscard]] bool due() const noexcept {
-        if (on_its_way_) return false;
-        return stopping_ || Clock::now().time_since_epoch().count() >= next_due_;
+        if (stopping_) return !stop_marked_;
+        return on_their_way_ < most_on_their_way &&
+               Clock::now().time_since_epoch().count() >= next_due_;
     }
-    void marked() noexcept { on_its_way_ = true; }
+    void marked(bool last) noexcept {
+        ++on_their_way_;
+        stop_marked_ = last;
+        next_due_ = (Clock::now() + interval_).time_since_epoch().count();
+    }
     void stop() noexcept { stopping_ = true; }
     [[nodiscard]] bool stopping() const noexcept { return stopping_; }
 
@@ -301,8 +305,7 @@ class Checkpoint::State {
             if (part.bytes == 0) unlink_if_there(name);
         }
         PackedWriter errors;
-        for (std::size_t i = committed_errors_; i < mark.rest.errors.size(); ++i) {
-            const EntryError& error = mark.rest.errors[i];
+        for (const EntryError& error : mark.errors) {
             errors.put(static_cast<std::uint8_t>(error.operation));
             errors.put(static_cast<std::int32_t>(error.error));
             errors.put_string(error.path);
@@ -445,14 +448,14 @@ class Checkpoint::State {
     Totals before_;  // of earlier runs
     std::vector<EntryError> errors_;
     std::vector<EntryError> errors_before_;
-    std::size_t committed_errors_ = 0;  // of this run's
     std::vector<Part> parts_;
     std::uint64_t next_part_ = 1;
     UniqueFd part_;
 
     std::atomic<Clock::rep> next_due_;
-    std::atomic<bool> on_its_way_{false};
+    std::atomic<int> on_their_way_{0};
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> stop_marked_{false};
 };
 
 Checkpoint::Checkpoint(const std::string& directory, const std::string& suffix, Identity identity,
@@ -484,7 +487,7 @@ void Checkpoint::remove() { state_->remove(); }
 void Checkpoint::close() noexcept { state_->close(); }
 
 bool Checkpoint::due() const noexcept { return state_->due(); }
-void Checkpoint::marked() noexcept { state_->marked(); }
+void Checkpoint::marked(bool last) noexcept { state_->marked(last); }
 void Checkpoint::stop() noexcept { state_->stop(); }
 bool Checkpoint::stopping() const noexcept { return state_->stopping(); }
 

@@ -26,8 +26,10 @@ WalkProgress Report::progress() const {
 std::vector<EntryError> Report::errors() const {
     std::vector<EntryError> errors;
     if (checkpoint_) errors = checkpoint_->errors_before();
-    const std::vector<EntryError> now = shared_->all_errors(walk_->errors());
-    errors.insert(errors.end(), now.begin(), now.end());
+    const std::vector<EntryError> of_walk = walk_->errors();
+    errors.insert(errors.end(), of_walk.begin(), of_walk.end());
+    const std::lock_guard lock(shared_->mutex);
+    errors.insert(errors.end(), shared_->errors.begin(), shared_->errors.end());
     return errors;
 }
 
@@ -44,10 +46,9 @@ std::vector<std::string> Report::take_bad_paths() {
 }
 
 Mark Report::last_mark() const {
-    return {{"", walk_->progress(), shared_->all_errors(walk_->errors())},
-            shared_->clamped_times.load(std::memory_order_relaxed),
-            shared_->records.load(std::memory_order_relaxed),
-            true};
+    Mark mark = shared_->mark({{}, walk_->progress(), walk_->errors()});
+    mark.last = true;
+    return mark;
 }
 
 WalkRests Report::rests(std::function<void(std::shared_ptr<const Mark>)> push) const {
@@ -57,16 +58,11 @@ WalkRests Report::rests(std::function<void(std::shared_ptr<const Mark>)> push) c
     rests.due = [checkpoint = checkpoint_] { return checkpoint->due(); };
     rests.at_rest = [checkpoint = checkpoint_, shared = shared_,
                      push = std::move(push)](Rest rest) {
-        auto mark = std::make_shared<Mark>();
-        mark->rest = std::move(rest);
-        mark->rest.errors = shared->all_errors(mark->rest.errors);
-        mark->clamped_times = shared->clamped_times.load(std::memory_order_relaxed);
-        mark->records = shared->records.load(std::memory_order_relaxed);
-        mark->last = checkpoint->stopping();
-        const bool go_on = !mark->last;
-        checkpoint->marked();
-        push(std::move(mark));
-        return go_on;
+        Mark mark = shared->mark(std::move(rest));
+        const bool last = mark.last = checkpoint->stopping();
+        checkpoint->marked(last);
+        push(std::make_shared<const Mark>(std::move(mark)));
+        return !last;
     };
     return rests;
 }

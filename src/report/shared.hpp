@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "filetree/report.hpp"
+#include "filetree/checkpoint.hpp"
 #include "spill.hpp"
 
 namespace filetree {
@@ -34,16 +34,19 @@ struct Report::Shared {
         errors.push_back(std::move(error));
     }
 
-    // The errors of the walk and those noted here, in an order to which later calls only append.
-    std::vector<EntryError> all_errors(const std::vector<EntryError>& of_walk) {
+    // What has come since the last mark, and the counts by now.
+    Mark mark(Rest rest) {
         const std::lock_guard lock(mutex);
-        all.insert(all.end(), of_walk.begin() + static_cast<std::ptrdiff_t>(from_walk),
-                   of_walk.end());
-        all.insert(all.end(), errors.begin() + static_cast<std::ptrdiff_t>(from_here),
-                   errors.end());
-        from_walk = of_walk.size();
-        from_here = errors.size();
-        return all;
+        Mark mark;
+        mark.frontier = std::move(rest.frontier);
+        mark.progress = std::move(rest.progress);
+        mark.errors.assign(rest.errors.begin() + marked_errors_of_walk, rest.errors.end());
+        mark.errors.insert(mark.errors.end(), errors.begin() + marked_errors, errors.end());
+        mark.clamped_times = clamped_times.load(std::memory_order_relaxed);
+        mark.records = records.load(std::memory_order_relaxed);
+        marked_errors_of_walk = static_cast<std::ptrdiff_t>(rest.errors.size());
+        marked_errors = static_cast<std::ptrdiff_t>(errors.size());
+        return mark;
     }
 
     // PWAL: records handed to the queue.
@@ -51,9 +54,8 @@ struct Report::Shared {
 
     std::mutex mutex;
     std::vector<EntryError> errors;
-    std::vector<EntryError> all;
-    std::size_t from_walk = 0;  // how many are in `all`
-    std::size_t from_here = 0;
+    std::ptrdiff_t marked_errors_of_walk = 0;
+    std::ptrdiff_t marked_errors = 0;
     std::vector<std::string> bad_paths;
     std::uint64_t bad_paths_seen = 0;
 };

@@ -56,7 +56,7 @@ void bind_checkpoint(nb::module_& module) {
             nb::arg("interval"))
         .def_prop_ro("complete", [](const Self& self) { return self.checkpoint->complete(); })
         .def_prop_ro("stopping", [](const Self& self) { return self.checkpoint->stopping(); })
-        .def_prop_ro("awaits_mark", [](const Self& self) { return self.checkpoint->due(); })
+        .def_prop_ro("due", [](const Self& self) { return self.checkpoint->due(); })
         .def_prop_ro("started", [](const Self& self) { return self.checkpoint->totals().started; })
         .def_prop_ro("clamped_times",
                      [](const Self& self) { return self.checkpoint->totals().clamped_times; })
