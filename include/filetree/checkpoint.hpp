@@ -101,10 +101,10 @@ class Checkpoint {
     void close() noexcept;
 
     // Whether it is time for a mark: the interval has passed since the last, or somebody wants to
-    // stop. Not while many are on their way to commit().
+    // stop. Not while marks that are on their way to commit() take much memory.
     [[nodiscard]] bool due() const noexcept;
     // A mark is on its way to commit().
-    void marked(bool last) noexcept;
+    void marked(const Mark& mark) noexcept;
     // The next mark is to be the last, and due now.
     void stop() noexcept;
     [[nodiscard]] bool stopping() const noexcept;

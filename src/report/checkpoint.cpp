@@ -34,9 +34,8 @@ using std::chrono::nanoseconds;
 
 constexpr std::uint32_t magic = 0x50435446;  // "FTCP"
 constexpr std::uint32_t version = 1;
-// Each holds a frontier.
-constexpr int most_on_their_way = 16;
-constexpr mode_t new_directory_mode = 0777;  // less the umask
+constexpr std::size_t most_bytes_on_their_way = std::size_t{64} << 20U;  // of marks
+constexpr mode_t new_directory_mode = 0777;                              // less the umask
 constexpr mode_t new_file_mode = 0666;
 constexpr const char* frontier_name = "frontier";
 constexpr const char* new_frontier_name = "frontier.new";
@@ -59,6 +58,10 @@ std::string numbered(std::string_view prefix, std::uint64_t number) {
     std::array<char, 24> digits{};
     std::snprintf(digits.data(), digits.size(), "%06llu", static_cast<unsigned long long>(number));
     return std::string(prefix).append(digits.data());
+}
+
+std::size_t size_of(const Mark& mark) noexcept {
+    return sizeof mark + mark.frontier.size() + mark.errors.size() * sizeof(EntryError);
 }
 
 // Applies `use` to every counter of a progress that adds up over runs.
@@ -129,6 +132,7 @@ class Checkpoint::State {
     }
 
     void commit(const Mark& mark, std::uint64_t rows, bool complete) {
+        bytes_on_their_way_ -= std::min(bytes_on_their_way_.load(), size_of(mark));
         const Part part = finish_part(mark, rows);
         Totals totals = before_;
         add_progress(mark.progress, totals.progress);
@@ -144,7 +148,6 @@ class Checkpoint::State {
         parts_ = std::move(parts);
         complete_ = complete;
         next_part_ = part.number + 1;
-        --on_their_way_;
     }
 
     void remove() {
@@ -162,12 +165,12 @@ class Checkpoint::State {
 
     [[nodiscard]] bool due() const noexcept {
         if (stopping_) return !stop_marked_;
-        return on_their_way_ < most_on_their_way &&
+        return bytes_on_their_way_ < most_bytes_on_their_way &&
                Clock::now().time_since_epoch().count() >= next_due_;
     }
-    void marked(bool last) noexcept {
-        ++on_their_way_;
-        stop_marked_ = last;
+    void marked(const Mark& mark) noexcept {
+        bytes_on_their_way_ += size_of(mark);
+        stop_marked_ = mark.last;
         next_due_ = (Clock::now() + interval_).time_since_epoch().count();
     }
     void stop() noexcept { stopping_ = true; }
@@ -453,7 +456,7 @@ class Checkpoint::State {
     UniqueFd part_;
 
     std::atomic<Clock::rep> next_due_;
-    std::atomic<int> on_their_way_{0};
+    std::atomic<std::size_t> bytes_on_their_way_{0};
     std::atomic<bool> stopping_{false};
     std::atomic<bool> stop_marked_{false};
 };
@@ -487,7 +490,7 @@ void Checkpoint::remove() { state_->remove(); }
 void Checkpoint::close() noexcept { state_->close(); }
 
 bool Checkpoint::due() const noexcept { return state_->due(); }
-void Checkpoint::marked(bool last) noexcept { state_->marked(last); }
+void Checkpoint::marked(const Mark& mark) noexcept { state_->marked(mark); }
 void Checkpoint::stop() noexcept { state_->stop(); }
 bool Checkpoint::stopping() const noexcept { return state_->stopping(); }
 

@@ -59,10 +59,11 @@ WalkRests Report::rests(std::function<void(std::shared_ptr<const Mark>)> push) c
     rests.at_rest = [checkpoint = checkpoint_, shared = shared_,
                      push = std::move(push)](Rest rest) {
         Mark mark = shared->mark(std::move(rest));
-        const bool last = mark.last = checkpoint->stopping();
-        checkpoint->marked(last);
+        mark.last = checkpoint->stopping();
+        const bool go_on = !mark.last;
+        checkpoint->marked(mark);
         push(std::make_shared<const Mark>(std::move(mark)));
-        return !last;
+        return go_on;
     };
     return rests;
 }
