@@ -37,11 +37,14 @@ struct Report::Shared {
     // The errors of the walk and those noted here, in an order to which later calls only append.
     std::vector<EntryError> all_errors(const std::vector<EntryError>& of_walk) {
         const std::lock_guard lock(mutex);
-        all.insert(all.end(), of_walk.begin() + static_cast<std::ptrdiff_t>(from_walk),
-                   of_walk.end());
+        // Somebody else may have brought a later copy before.
+        if (of_walk.size() > from_walk) {
+            all.insert(all.end(), of_walk.begin() + static_cast<std::ptrdiff_t>(from_walk),
+                       of_walk.end());
+            from_walk = of_walk.size();
+        }
         all.insert(all.end(), errors.begin() + static_cast<std::ptrdiff_t>(from_here),
                    errors.end());
-        from_walk = of_walk.size();
         from_here = errors.size();
         return all;
     }

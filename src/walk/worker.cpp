@@ -116,7 +116,6 @@ Worker::Outcome Worker::list(WorkItem& item) {
     if (!begin(item, Step::open)) return Outcome::abandoned;
     if (not_worth_trying(*node)) return skip_opening(node, Operation::open, ETIMEDOUT);
     if (node->attributes().automount_point) {
-        automount_points_.add(1);
         return skip_opening(node, Operation::open, 0);
     }
     auto opened = open(*node);
@@ -192,7 +191,8 @@ Worker::Outcome Worker::go_on_with_frontier(const NodePtr& top, Handle directory
 // Devices have other numbers after a restart, and a directory may have been replaced meanwhile.
 bool Worker::look_at_directory(Node& node, Directory& directory) {
     const StatResult now = directory.attributes(context_);
-    if (!enter(Step::read)) return false;
+    const auto lock = lock_thawed();  // a rest reads them
+    if (given_up_) return false;
     if (now.error == 0) node.set_attributes(now.attributes);
     node.from_earlier_walk = false;
     return true;
@@ -382,6 +382,8 @@ Worker::Outcome Worker::skip_opening(const NodePtr& node, Operation operation, i
         node->vanished.store(true);
     } else if (error != 0) {
         fail_directory(*node, operation, error);
+    } else {
+        automount_points_.add(1);
     }
     release_parent(*node);
     finish_part(*node);
