@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+from unittest import mock
 
 import pwalk
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import restricted
 import support
+from pwalk import _core
+from pwalk._checkpoint import open_checkpoint
 
 #: What a report is called, by a name for its format and compression.
 OUTPUTS = {
@@ -40,7 +43,7 @@ OPTIONS: dict[str, Any] = {
     "buffer_threshold": "2GB",
 }
 
-# Arguments: files of a computed tree or 0 for a real one, top, format, output, checkpoint, interval.
+# Arguments: files of a computed tree or 0, top, format, output, checkpoint, interval.
 REPORT = """
 import json, sys
 import checkpoints
@@ -56,7 +59,7 @@ plan = plan_of(checkpoint, float(interval), True)
 outcome = run_report(top, form, output, None, True, None, fs, plan, **checkpoints.OPTIONS)
 errors = [[error, error.operation, error.errno] for error in outcome.errors]
 progress = outcome.progress
-counts = [progress.entries, progress.bytes, progress.errors, progress.kinds]
+counts = [progress.entries, progress.bytes, progress.errors, progress.kinds, progress.vanished]
 json.dump([errors, counts], sys.stdout)
 """
 
@@ -94,10 +97,7 @@ def count(rows: Rows) -> int:
 
 def assert_same(got: Rows, expected: Rows, about: str = "") -> None:
     """No row is lost, twice, or other than it should be."""
-    if isinstance(got, tuple):
-        same = got == expected
-    else:
-        same = got.equals(expected)
+    same = got == expected if isinstance(got, tuple) else got.equals(expected)
     assert same, f"{about}: {difference(got, expected)}"
 
 
@@ -157,16 +157,17 @@ class Job:
         self.temporary.mkdir()
         return self
 
-    def words(self) -> Sequence[str | os.PathLike[str]]:
+    def words(self) -> list[str]:
         """The command line."""
         before = restricted.command(ordinary=self.ordinary)
         kept = (self.checkpoint, str(self.interval))
         if self.files or self.by_api:
             what = (str(self.files), str(self.top), format_of(self.form))
-            return [*before, sys.executable, "-c", REPORT, *what, self.output, *kept]
-        flags = ("--format", format_of(self.form), "-o", self.output, "-q", *self.flags)
-        keep = ("--checkpoint", kept[0], "--checkpoint-interval", kept[1], "--resume")
-        return [*before, *support.PWALK, "report", self.top, *flags, *keep]
+            return [*before, sys.executable, "-c", REPORT, *what, str(self.output), *map(str, kept)]
+        flags = ["--format", format_of(self.form), "-q", "--resume", *self.flags]
+        keep = ["--checkpoint", str(kept[0]), "--checkpoint-interval", kept[1]]
+        where = [str(self.top), "-o", str(self.output)]
+        return [*before, *support.PWALK, "report", *where, *flags, *keep]
 
     def environment(self) -> dict[str, str]:
         own = {"TMPDIR": str(self.temporary), "PYTHONPATH": support.module_path()}
@@ -207,6 +208,40 @@ class Job:
         rows = rows_of(self.output)
         self.output.unlink()
         return rows, told
+
+    def report(self, **options: Any) -> list[pwalk.EntryError]:
+        """Resume it in this process."""
+        options = {"checkpoint_interval": self.interval, "resume": True, **options}
+        form = format_of(self.form)
+        return pwalk.report(self.top, form, self.output, checkpoint=self.checkpoint, **options)[1]
+
+    def begin(self, **options: Any) -> Job:
+        """Do some of it, in this process, and leave what is finished in the checkpoint.
+
+        The scan is told to stop before it has begun, so it does at its first rest. One worker does
+        not get through a thousand directories until then, except for once in a while.
+        """
+
+        def stopping(*arguments: Any) -> _core.Checkpoint:
+            checkpoint = open_checkpoint(*arguments)
+            checkpoint.stop()
+            return checkpoint
+
+        for _ in range(20):
+            with (
+                mock.patch("pwalk._report.open_checkpoint", stopping),
+                pytest.raises(KeyboardInterrupt),
+            ):
+                self.report(resume=False, max_inflight=1, **options)
+            assert not self.output.exists()
+            if self.phase() == "scanning":
+                return self
+            shutil.rmtree(self.checkpoint)
+        raise AssertionError("the scan is always faster than its first rest")
+
+    def kept(self) -> dict[str, bytes]:
+        """What is in the checkpoint."""
+        return {path.name: path.read_bytes() for path in self.checkpoint.iterdir()}
 
     def phase(self) -> str:
         """How far a report that has been killed had come."""

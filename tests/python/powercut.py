@@ -45,8 +45,8 @@ def build_recorder(directory: Path) -> Path:
     if compiler is None:
         pytest.skip("there is no C compiler")
     library = directory / "recorder.so"
-    words = [compiler, "-std=gnu11", "-O1", "-shared", "-fPIC", "-o", library, RECORDER, "-ldl"]
-    subprocess.run(words, check=True)
+    flags = ("-std=gnu11", "-O1", "-shared", "-fPIC")
+    subprocess.run([compiler, *flags, "-o", str(library), str(RECORDER), "-ldl"], check=True)
     return library
 
 
