@@ -6,6 +6,7 @@ Exit status: 0 complete; 1 complete, but some entries could not be looked at; 2 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shlex
@@ -191,8 +192,13 @@ def _says_how_to_go_on(plan: Plan | None) -> Iterator[None]:
     """Say how to go on with a report that ends before it is complete."""
     try:
         yield
-    except (KeyboardInterrupt, OSError, RuntimeError, MemoryError):
-        if plan is not None and (Path(os.fsdecode(plan.directory)) / "frontier").exists():
+    except (KeyboardInterrupt, OSError, RuntimeError, MemoryError) as error:
+        others = isinstance(error, OSError) and error.errno == errno.EBUSY
+        if (
+            not others
+            and plan is not None
+            and (Path(os.fsdecode(plan.directory)) / "frontier").exists()
+        ):
             words = sys.argv[1:]
             if "--resume" not in words:  # behind "--" it would be a path
                 words.insert(1 if words[:1] == ["report"] else 0, "--resume")

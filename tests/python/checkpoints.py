@@ -74,7 +74,8 @@ def format_of(form: str) -> str:
 def rows_of(output: Path) -> Rows:
     """All columns of all rows of a report, in an order that does not depend on the scan's."""
     if output.name.endswith(".parquet"):
-        return _sorted(pq.read_table(output))
+        with output.open("rb") as parquet:  # by name only if that is UTF-8
+            return _sorted(pq.read_table(parquet))
     if output.name.endswith(".pwal"):
         file = pwalk.read_binary(output)
         table = pa.table(file)
@@ -232,7 +233,7 @@ class Job:
                 mock.patch("pwalk._report.open_checkpoint", stopping),
                 pytest.raises(KeyboardInterrupt),
             ):
-                self.report(resume=False, max_inflight=1, **options)
+                self.report(resume=False, **{"max_inflight": 1, **options})
             assert not self.output.exists()
             if self.phase() == "scanning":
                 return self

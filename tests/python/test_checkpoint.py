@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import checkpoints
+import mounts
 import pwalk
 import pyarrow.parquet as pq
 import pytest
@@ -37,6 +39,21 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """More directories than a scan gets through before its first rest; not to be changed."""
     top = tmp_path_factory.mktemp("wide") / "top"
     trees.plain(top, DIRECTORIES, FILES)
+    yield top
+    trees.remove_tree(top)
+
+
+@pytest.fixture(scope="module")
+def nested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Four levels of directories, and some snapshots; not to be changed."""
+    top = tmp_path_factory.mktemp("nested") / "top"
+    for number in range(60 * 20):
+        deep = top / f"outer{number // 20}" / f"inner{number % 20}" / "below" / "deep"
+        deep.mkdir(parents=True)
+        (deep / "file.txt").touch()
+        if number % 5 == 0:
+            (deep / ".snapshot").mkdir()
+            (deep / ".snapshot" / "kept").touch()
     yield top
     trees.remove_tree(top)
 
@@ -265,6 +282,10 @@ def test_two_reports_cannot_have_the_same_checkpoint(begun: Job) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(OSError, match="busy") as raised:
             begun.report()
+        with begun.start() as child:
+            _, told = child.communicate(timeout=support.LIVENESS)
+        assert child.returncode == 2
+        assert told == f"pwalk: {begun.checkpoint}: Device or resource busy\n".encode()
     assert (raised.value.errno, raised.value.filename) == (errno.EBUSY, str(begun.checkpoint))
     assert begun.kept() == before
     begun.report()
@@ -432,6 +453,38 @@ def test_the_metadata_is_that_of_the_whole(wide: Path, tmp_path: Path) -> None:
     started, finished = (datetime.fromisoformat(metadata[n]) for n in ("started", "finished"))
     assert started <= finished
     assert json.loads(metadata["options"])["compression"] == "zstd"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"exclude": ["outer5", "outer7/inner2", "outer9/inner1/below/deep/file.txt"]},
+        {"max_depth": 3},
+        {"max_depth": 1},
+        {"ignore_snapshots": False},
+        {"one_file_system": True},
+        {"max_inflight": 3, "buffer_threshold": 1},
+    ],
+    ids=str,
+)
+def test_the_selection_goes_on_as_it_began(
+    nested: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    if "exclude" in options:
+        options = {"exclude": [nested / name for name in options["exclude"]]}
+    with contextlib.ExitStack() as stack:
+        if "one_file_system" in options:
+            for outer in range(0, 60, 4):
+                place = nested / f"outer{outer}" / "inner3"
+                stack.enter_context(mounts.bind(nested / "outer1", place))
+        job = job_for(nested, tmp_path, "parquet")
+        job.report(**options)  # once more than needed: atime
+        job.report(**options)
+        expected = checkpoints.rows_of(job.output)
+        job.output.unlink()
+        job.begin(**options).report(**options)
+        checkpoints.assert_same(checkpoints.rows_of(job.output), expected)
+        job.assert_tidy()
 
 
 @FORMS

@@ -133,7 +133,7 @@ def job_for(top: Path, tmp_path: Path, form: str = "csv") -> Job:
 def expected(large: Path, tmp_path_factory: pytest.TempPathFactory) -> Expected:
     """The rows of ``large`` in each format."""
 
-    @functools.lru_cache(maxsize=None)
+    @functools.cache
     def rows(form: str) -> Rows:
         directory = tmp_path_factory.mktemp("expected") / "job"
         return Job(directory, large, form).prepare().uninterrupted()[0]
@@ -255,7 +255,7 @@ def test_ctrl_c_while_something_hangs_keeps_the_rest(tmp_path: Path, option: str
         job.output.unlink()
         expected, _ = job.uninterrupted()
     # Another mount has another number.
-    resumed, expected = (rows.drop_columns(["st_dev"]) for rows in (resumed, expected))
+    resumed, expected = (rows.drop_columns(["st_dev"]) for rows in (resumed, expected))  # type: ignore[union-attr]
     checkpoints.assert_same(resumed, expected)
     assert support.names_in(job.checkpoint) == []
 
