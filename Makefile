@@ -4,6 +4,8 @@ PYTHON ?= python3
 DIR ?= /usr
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
+KILLS ?= 200
+CUTS ?= 1000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,12 +23,13 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src 
 CPP := $(shell find include src tests/cpp tests/fuzz bench examples -name '*.[ch]pp' -o -name '*.[ch]')
 TESTED_PRESETS := dev asan tsan
 
-.PHONY: help setup try test test-cpp test-python fuzz bench lint format clean
+.PHONY: help setup try test test-cpp test-python kill fuzz bench lint format clean
 
 help:
 	@echo 'make try [DIR=/usr]  install what is missing, build, report on DIR, say what was found'
 	@echo 'make test            install what is missing, build, run every test'
 	@echo 'make setup           both packages in .venv'
+	@echo 'make kill            kill reports and cut their power, again and again (KILLS=200 CUTS=1000)'
 	@echo 'make fuzz            libFuzzer on the readers of foreign bytes (FUZZ_SECONDS=600 each)'
 	@echo 'make bench           measure beside other tools (QUICK=1: smaller trees)'
 	@echo 'make lint, format    check the style of everything; mend what can be mended'
@@ -67,6 +70,13 @@ test-python: $(VENV)/.test-tools
 	cmake --preset dev >/dev/null
 	cmake --build --preset dev -j $(JOBS)
 	$(BIN)/python -m pytest
+
+# What a failed round says begins with its seed: FILETREE_KILLS_SEED=N repeats it.
+kill: $(VENV)/.test-tools
+	cmake --preset dev >/dev/null
+	cmake --build --preset dev -j $(JOBS) --target latencyfs
+	FILETREE_KILLS=$(KILLS) FILETREE_CUTS=$(CUTS) $(BIN)/python -m pytest -s \
+		tests/python/test_checkpoint_kill.py tests/python/test_checkpoint_powercut.py
 
 # Each target for FUZZ_SECONDS, from seeds made by the text of its format.
 fuzz: setup

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -198,6 +199,20 @@ class _Stop:
 
 
 @contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Make KeyboardInterrupt of SIGTERM as well, unless somebody has other plans for it."""
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
 def _signals_stop(checkpoint: _core.Checkpoint) -> Iterator[None]:
     """Let SIGINT and SIGTERM commit what is finished; a second one does not wait for that.
 
@@ -242,7 +257,11 @@ def write_whole(
 
     with ParquetFile(fd, target.compression) as whole:
         for path in checkpoint.parts():
-            with pyarrow.parquet.ParquetFile(os.fsdecode(path)) as part:
+            # Opened here: pyarrow takes no name that is not UTF-8.
+            with (
+                Path(os.fsdecode(path)).open("rb") as file,
+                pyarrow.parquet.ParquetFile(file) as part,
+            ):
                 for batch in part.iter_batches(_ROWS_AT_ONCE):
                     whole.add(batch)
         whole.finish(metadata())

@@ -13,10 +13,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from pwalk import _arguments, _core
-from pwalk._checkpoint import Plan, open_checkpoint, plan_of, scan_into_parts, write_whole
+from pwalk._checkpoint import (
+    Plan,
+    open_checkpoint,
+    plan_of,
+    scan_into_parts,
+    sigterm_interrupts,
+    write_whole,
+)
 from pwalk._scan import await_start
 from pwalk._stream import POLL_INTERVAL
 from pwalk._types import EntryError, Progress, errors_of, progress_of
@@ -188,12 +196,15 @@ def _write_resumably(
 ) -> Outcome:
     checkpoint = open_checkpoint(plan, top, target, options)
     try:
-        with Output(target) as file, _errors_name(target.path):
+        with sigterm_interrupts(), Output(target) as file, _errors_name(target.path):
             text = text_options(target)
-            if not checkpoint.complete:
-                scan_into_parts(
-                    checkpoint, top, checked, fs, target, text, ticker.tick, ticker.finish
-                )
+            if checkpoint.complete:
+                ticker.resume_complete(checkpoint)
+            else:
+                with _errors_name(os.fsdecode(plan.directory)):
+                    scan_into_parts(
+                        checkpoint, top, checked, fs, target, text, ticker.tick, ticker.finish
+                    )
             started = datetime.fromtimestamp(checkpoint.started, timezone.utc).isoformat()
             write_whole(
                 checkpoint,
@@ -221,11 +232,15 @@ def _errors_name(path: str) -> Iterator[None]:
 
 
 def _spill_directory() -> bytes:
-    """Return where temporary files go; nothing where there is no such place."""
-    try:
-        return os.fsencode(tempfile.gettempdir())
-    except OSError:
-        return b""
+    """Return where temporary files go; nothing where there is no such place.
+
+    The places are tempfile's, but it would try them, and leave a file behind if it is killed then.
+    """
+    named = [tempfile.tempdir, *(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))]
+    for place in filter(None, [*named, "/tmp", "/var/tmp", "/usr/tmp", os.curdir]):
+        if Path(os.fsdecode(place)).is_dir() and os.access(place, os.W_OK | os.X_OK):
+            return os.path.abspath(os.fsencode(place))  # noqa: PTH100 - as tempfile does
+    return b""
 
 
 def run_walk(
@@ -337,7 +352,11 @@ class _Ticker:
         if not self._called or time.monotonic() >= self._next:
             self._call(report)
 
-    def _call(self, report: _core.Report) -> None:
+    def resume_complete(self, checkpoint: _core.Checkpoint) -> None:
+        """Call it for a report of which only the writing is left."""
+        self._call(checkpoint)
+
+    def _call(self, report: _core.Report | _core.Checkpoint) -> None:
         self._called = True
         if self._callback is not None:
             self._callback(progress_of(report))

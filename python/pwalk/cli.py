@@ -6,6 +6,7 @@ Exit status: 0 complete; 1 complete, but some entries could not be looked at; 2 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shlex
@@ -191,12 +192,18 @@ def _says_how_to_go_on(plan: Plan | None) -> Iterator[None]:
     """Say how to go on with a report that ends before it is complete."""
     try:
         yield
-    except (KeyboardInterrupt, OSError, RuntimeError, MemoryError):
-        if plan is not None and (Path(os.fsdecode(plan.directory)) / "frontier").exists():
-            command = ["pwalk", *sys.argv[1:]]
-            if "--resume" not in command:
-                command.append("--resume")
-            _say(f"pwalk: what is finished is kept; go on with: {printable(shlex.join(command))}")
+    except (KeyboardInterrupt, OSError, RuntimeError, MemoryError) as error:
+        others = isinstance(error, OSError) and error.errno == errno.EBUSY
+        if (
+            not others
+            and plan is not None
+            and (Path(os.fsdecode(plan.directory)) / "frontier").exists()
+        ):
+            words = sys.argv[1:]
+            if "--resume" not in words:  # behind "--" it would be a path
+                words.insert(1 if words[:1] == ["report"] else 0, "--resume")
+            command = " ".join(_shell_word(word) for word in ["pwalk", *words])
+            _say(f"pwalk: what is finished is kept; go on with: {command}")
         raise
 
 
@@ -289,6 +296,18 @@ def _say_errors(outcome: Outcome) -> None:
             _say(f"    {printable(path)}")
         if count > _PATHS_SHOWN:
             _say(f"    ... and {count - _PATHS_SHOWN:,} more")
+
+
+def _shell_word(word: str) -> str:
+    """Quote a word for the shell, so that it can be shown and be copied."""
+    if printable(word) == word:
+        return shlex.quote(word)
+    plain = "".join(chr(b) if 32 <= b < 127 else f"\\x{b:02x}" for b in _escaped_quotes(word))
+    return f"$'{plain}'"
+
+
+def _escaped_quotes(word: str) -> bytes:
+    return os.fsencode(word).replace(b"\\", b"\\\\").replace(b"'", b"\\'")
 
 
 def _say(line: str) -> None:

@@ -64,6 +64,14 @@ std::size_t size_of(const Mark& mark) noexcept {
     return sizeof mark + mark.frontier.size() + mark.errors.size() * sizeof(EntryError);
 }
 
+// Whether it may be what numbered() returned, with a suffix or without.
+bool is_numbered(std::string_view prefix, std::string_view name) {
+    if (!name.starts_with(prefix)) return false;
+    name.remove_prefix(prefix.size());
+    const std::size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
+    return digits >= 6 && (digits == name.size() || name[digits] == '.');
+}
+
 // Applies `use` to every counter of a progress that adds up over runs.
 template <class Progress, class Use>
 void for_each_counter(Progress& progress, Use use) {
@@ -152,9 +160,11 @@ class Checkpoint::State {
 
     void remove() {
         part_ = UniqueFd();
-        // First what makes the rest count.
+        // First what makes the rest count, last what makes it ours, whatever a power cut leaves.
         unlink_if_there(frontier_name);
+        sync_directory();
         for_each_own_file([this](const std::string& name) { unlink_if_there(name); });
+        sync_directory();
         unlink_if_there(lock_name);
     }
 
@@ -197,11 +207,32 @@ class Checkpoint::State {
         if (::faccessat(directory_.get(), lock_name, F_OK, 0) != 0 && !is_empty()) {
             refuse("is not empty, and no checkpoint");
         }
-        lock_ = UniqueFd(
-            ::openat(directory_.get(), lock_name, O_RDWR | O_CREAT | O_CLOEXEC, new_file_mode));
-        if (!lock_) fail(errno, lock_name);
-        // Some network file systems know no locks; there, whoever uses them must take care.
-        if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) fail(EBUSY);
+        do {
+            lock_ = UniqueFd(
+                ::openat(directory_.get(), lock_name, O_RDWR | O_CREAT | O_CLOEXEC, new_file_mode));
+            if (!lock_) fail(errno, lock_name);
+            // Some network file systems know no locks; there, whoever uses them must take care.
+            if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) fail(EBUSY);
+        } while (!is_still_there(lock_.get(), lock_name));
+        // Where parts are, a lock tells that they are ours; and what is committed is to be found.
+        sync_directory();
+        sync_parent();
+    }
+
+    // False: whoever held the lock has been done, and has removed it meanwhile.
+    [[nodiscard]] bool is_still_there(int fd, const std::string& name) const {
+        struct stat opened {};
+        struct stat there {};
+        if (::fstat(fd, &opened) != 0) fail(errno, name);
+        if (::fstatat(directory_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
+            return false;
+        }
+        return opened.st_dev == there.st_dev && opened.st_ino == there.st_ino;
+    }
+
+    void sync_parent() const {
+        const UniqueFd parent(::openat(directory_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (parent) ::fsync(parent.get());  // where that is not allowed, others have to do it
     }
 
     [[nodiscard]] bool is_empty() const {
@@ -229,7 +260,7 @@ class Checkpoint::State {
     template <class Use>
     void for_each_own_file(Use use) const {
         for_each_name([&](const std::string& name) {
-            const bool own = name.starts_with(part_prefix) || name.starts_with(errors_prefix) ||
+            const bool own = is_numbered(part_prefix, name) || is_numbered(errors_prefix, name) ||
                              name == new_frontier_name;
             if (own) use(name);
         });
@@ -420,7 +451,10 @@ class Checkpoint::State {
 
     void check_size(const std::string& name, std::uint64_t bytes) const {
         struct stat status {};
-        if (::fstatat(directory_.get(), name.c_str(), &status, 0) != 0) fail(errno, name);
+        if (::fstatat(directory_.get(), name.c_str(), &status, 0) != 0) {
+            if (errno == ENOENT) refuse("is damaged: " + name + " is missing");
+            fail(errno, name);
+        }
         if (static_cast<std::uint64_t>(status.st_size) != bytes) {
             refuse("is damaged: " + name + " has another size than it had");
         }

@@ -90,6 +90,8 @@ void OutputFile::open_named() {
 // linkat never replaces, so what is replaced needs a name in between.
 void OutputFile::publish_unnamed() {
     const std::string self = "/proc/self/fd/" + std::to_string(fd_);
+    if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, target_.c_str(), AT_SYMLINK_FOLLOW) == 0) return;
+    if (errno != EEXIST) fail(errno);
     for (int i = 0; i < most_tries; ++i) {
         const std::string name = temporary_name(target_);
         if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
@@ -105,7 +107,7 @@ void OutputFile::commit() {
     if (!direct_) {
         if (::fsync(fd_) != 0) fail(errno);
         if (temporary_.empty()) publish_unnamed();
-        if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
+        if (!temporary_.empty() && ::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
         temporary_.clear();
         const int directory = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (directory >= 0) {

@@ -1,8 +1,9 @@
 #include "frontier.hpp"
 
 #include <algorithm>
+#include <map>
 #include <stdexcept>
-#include <unordered_map>
+#include <utility>
 
 #include "../fs/packed.hpp"
 
@@ -65,22 +66,26 @@ NodePtr make_child(const NodePtr& parent, std::string_view name, const Attribute
 // The directories on the way to those of a frontier, which have been finished.
 class Ancestors {
    public:
-    explicit Ancestors(const NodePtr& top) { nodes_.emplace(std::string(), top); }
+    explicit Ancestors(NodePtr top) : top_(std::move(top)) {}
 
     NodePtr at(std::string_view path) {
-        const auto found = nodes_.find(std::string(path));
-        if (found != nodes_.end()) return found->second;
-        const std::size_t slash = path.rfind('/');
-        const bool below_top = slash == std::string_view::npos;
-        const NodePtr parent = at(below_top ? std::string_view() : path.substr(0, slash));
-        NodePtr node = make_child(parent, below_top ? path : path.substr(slash + 1), {});
-        node->holds.store(0);  // its own parts are done
-        nodes_.emplace(std::string(path), node);
+        NodePtr node = top_;
+        while (!path.empty()) {
+            const std::string_view name = path.substr(0, path.find('/'));
+            path.remove_prefix(std::min(path.size(), name.size() + 1));
+            NodePtr& child = nodes_[{node.get(), std::string(name)}];
+            if (!child) {
+                child = make_child(node, name, {});
+                child->holds.store(0);  // its own parts are done
+            }
+            node = child;
+        }
         return node;
     }
 
    private:
-    std::unordered_map<std::string, NodePtr> nodes_;
+    const NodePtr top_;
+    std::map<std::pair<const Node*, std::string>, NodePtr> nodes_;
 };
 
 }  // namespace

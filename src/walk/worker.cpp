@@ -116,7 +116,6 @@ Worker::Outcome Worker::list(WorkItem& item) {
     if (!begin(item, Step::open)) return Outcome::abandoned;
     if (not_worth_trying(*node)) return skip_opening(node, Operation::open, ETIMEDOUT);
     if (node->attributes().automount_point) {
-        automount_points_.add(1);
         return skip_opening(node, Operation::open, 0);
     }
     auto opened = open(*node);
@@ -377,6 +376,8 @@ Worker::Outcome Worker::skip_opening(const NodePtr& node, Operation operation, i
         node->vanished.store(true);
     } else if (error != 0) {
         fail_directory(*node, operation, error);
+    } else {
+        automount_points_.add(1);
     }
     release_parent(*node);
     finish_part(*node);

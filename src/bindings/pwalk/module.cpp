@@ -1,5 +1,6 @@
 #include <cstring>
 #include <exception>
+#include <stdexcept>
 
 #include "bindings.hpp"
 #include "filetree/error.hpp"
@@ -9,8 +10,8 @@ namespace {
 
 namespace nb = nanobind;
 
-// OSError(errno, strerror, filename), which Python turns into the fitting subclass.
-void translate_system_error(const std::exception_ptr& exception, void* /*unused*/) {
+// SystemError: OSError(errno, strerror, filename), which Python turns into the fitting subclass.
+void translate_error(const std::exception_ptr& exception, void* /*unused*/) {
     try {
         std::rethrow_exception(exception);
     } catch (const filetree::SystemError& error) {
@@ -22,6 +23,10 @@ void translate_system_error(const std::exception_ptr& exception, void* /*unused*
         const nb::tuple arguments =
             nb::make_tuple(error.error(), std::strerror(error.error()), filename);
         PyErr_SetObject(PyExc_OSError, arguments.ptr());
+    } catch (const std::invalid_argument& error) {
+        // Messages name files, and names are bytes.
+        const nb::object message = nb::steal(PyUnicode_DecodeFSDefault(error.what()));
+        if (message.is_valid()) PyErr_SetObject(PyExc_ValueError, message.ptr());
     }
 }
 
@@ -32,7 +37,7 @@ NB_MODULE(_core, module) {
     module.attr("__version__") = FILETREE_VERSION;
     // A daemon thread keeps what it uses until the process is gone; that is no leak to complain of.
     nb::set_leak_warnings(false);
-    nb::register_exception_translator(translate_system_error);
+    nb::register_exception_translator(translate_error);
     module.def("available_cores", &filetree::available_cores);
     pwalk_bindings::bind_arrow_stream(module);
     pwalk_bindings::bind_checkpoint(module);
