@@ -224,8 +224,7 @@ class Checkpoint::State {
     }
 
     void sync_parent() const {
-        const UniqueFd parent(
-            ::openat(directory_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const UniqueFd parent(::openat(directory_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (parent) ::fsync(parent.get());  // where that is not allowed, others have to do it
     }
 
