@@ -337,6 +337,7 @@ def main() -> NoReturn:
         error.show()
         sys.exit(EXIT_FAILURE)
     except (KeyboardInterrupt, click.Abort):
+        _ignore_signals()
         _say("pwalk: interrupted")
         sys.exit(EXIT_INTERRUPTED)
     except _ReaderGoneError:
@@ -348,6 +349,12 @@ def main() -> NoReturn:
     except (TypeError, ValueError, MemoryError, RuntimeError, ImportError) as error:
         _fail(str(error) or type(error).__name__)
     sys.exit(EXIT_COMPLETE)
+
+
+def _ignore_signals() -> None:
+    """Let nothing change how the process ends; all that is left is to end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

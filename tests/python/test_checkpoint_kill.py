@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
+import signal
 import subprocess
 import sysconfig
 import time
@@ -109,10 +111,14 @@ class Killer:
         job = replace(self.job, interval=dice.choice((0.001, 0.01, 0.05)), flags=flags)
         history = [f"seed {seed!r}", f"interval {job.interval}", *flags]
         kills = 0
-        for _ in range(dice.randint(1, MOST_KILLS)):
-            if not self.kill(job, dice, history):
+        wanted = dice.randint(1, MOST_KILLS)
+        for _ in range(3 * MOST_KILLS):
+            if self.kill(job, dice, history):
+                kills += 1
+            elif kills == 0:  # it was faster: that is no round
+                job.output.unlink()
+            if kills == wanted or job.output.exists():
                 break
-            kills += 1
         about = ", ".join(history)
         told = None
         if not job.output.exists() or support.names_in(job.checkpoint):
@@ -133,6 +139,7 @@ class Killer:
             pause = dice.uniform(self.opened, self.written)
         else:
             pause = dice.uniform(0, self.span)
+        begun = time.monotonic()
         with job.start() as child:
             if moment > 0.93:  # in the midst of tidying up
                 wait_for(job.output, child)
@@ -145,11 +152,27 @@ class Killer:
         assert child.returncode in (-9, self.status), f"{', '.join(history)}: {text}"
         if child.returncode != -9:
             history.append(f"not killed within {pause:.4f} s")
+            self.span = min(self.span, time.monotonic() - begun)  # once the machine was busier
+            self.written = min(self.written, self.span)
             return False
         phase = job.phase()
         killed[phase] += 1
         history.append(f"killed after {pause:.4f} s: {phase}")
         return True
+
+
+def wait_until_open(job: Job, child: subprocess.Popen[bytes]) -> None:
+    """Wait until the child has opened the checkpoint, with a lock of earlier runs or its own."""
+    lock = str(job.checkpoint / "lock")
+
+    def opened() -> bool:
+        for link in Path(f"/proc/{child.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if str(link.readlink()) == lock:
+                    return True
+        return child.poll() is not None
+
+    support.wait_until(opened, "the checkpoint to be opened", support.LIVENESS)
 
 
 def wait_for(file: Path, child: subprocess.Popen[bytes]) -> None:
@@ -179,6 +202,42 @@ def test_killed_and_resumed(share: int, request: pytest.FixtureRequest, tmp_path
         )
     for number in range(rounds_of(share)):
         killer.round(f"{shape}, {form}", f"{SEED}-{share}-{number}")
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv.zst"])
+def test_interrupted_at_any_moment(tmp_path: Path, form: str) -> None:
+    job = Job(tmp_path / "job", sysconfig.get_path("stdlib"), form, 0.005).prepare()
+    killer = Killer(job)
+    for number in range(max(2, ROUNDS // 12)):
+        seed = f"{SEED}-interrupted-{form}-{number}"
+        dice = random.Random(seed)
+        history = [f"seed {seed!r}"]
+        for _ in range(MOST_KILLS):
+            signals = [dice.choice((signal.SIGINT, signal.SIGTERM))] * dice.choice((1, 1, 2, 3))
+            pause = dice.uniform(0, killer.span - killer.opened)
+            with job.start() as child:
+                wait_until_open(job, child)
+                time.sleep(pause)
+                for one in signals:
+                    child.send_signal(one)
+                    time.sleep(dice.choice((0, 0.001, 0.05)))
+                _, complaints = child.communicate(timeout=support.LIVENESS)
+            text = complaints.decode(errors="replace")
+            history.append(f"{signals} after {pause:.4f} s: {child.returncode}, {job.phase()}")
+            about = f"{', '.join(history)}: {text}"
+            if child.returncode == 0:
+                break
+            if len(signals) == 1:  # others may come while the first is being dealt with
+                assert child.returncode in (130, -signals[0] if job.output.exists() else 130), about
+                assert "Traceback" not in text, about
+                said = job.phase() in ("scanning", "assembling")
+                assert said == ("go on with" in text), about
+        if not job.output.exists() or support.names_in(job.checkpoint):
+            job.finish(about=about)
+        checkpoints.assert_same(checkpoints.rows_of(job.output), killer.rows, about)
+        assert support.names_in(job.temporary) == [], about
+        shutil.rmtree(job.checkpoint)
+        job.output.unlink()
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])

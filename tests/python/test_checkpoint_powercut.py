@@ -99,8 +99,8 @@ def states(recording: Recording, dice: random.Random) -> Iterator[tuple[str, pow
         "content without names": (nothing, everything),
         "names and some content": (everything, some),
         "the first names and writes": (first, first),
-        "some names and writes": (some, some),
-        "some names": (some, everything),
+        **{f"some names and writes ({number})": (some, some) for number in range(3)},
+        **{f"some names ({number})": (some, everything) for number in range(3)},
     }
     for number in range(len(recording.operations) + 1):
         for name, (names, writes) in choices.items():
