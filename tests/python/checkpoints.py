@@ -220,7 +220,7 @@ class Job:
         """Do some of it, in this process, and leave what is finished in the checkpoint.
 
         The scan is told to stop before it has begun, so it does at its first rest. One worker does
-        not get through a thousand directories until then, except for once in a while.
+        not get through a thousand directories until then, unless the machine is very busy.
         """
 
         def stopping(*arguments: Any) -> _core.Checkpoint:
@@ -228,7 +228,7 @@ class Job:
             checkpoint.stop()
             return checkpoint
 
-        for _ in range(20):
+        for _ in range(100):
             with (
                 mock.patch("pwalk._report.open_checkpoint", stopping),
                 pytest.raises(KeyboardInterrupt),

@@ -136,8 +136,8 @@ def test_the_metadata_is_that_of_the_whole(wide: Path, tmp_path: Path) -> None:
     "options",
     [
         {"exclude": ["outer5", "outer7/inner2", "outer9/inner1/below/deep/file.txt"]},
+        {"max_depth": 2},
         {"max_depth": 3},
-        {"max_depth": 1},
         {"ignore_snapshots": False},
         {"one_file_system": True},
         {"max_inflight": 3, "buffer_threshold": 1},
