@@ -27,11 +27,18 @@
 
 namespace filetree {
 
+// How many errors a run has met.
+struct ErrorCounts {
+    std::ptrdiff_t of_walk = 0;
+    std::ptrdiff_t of_rows = 0;  // entries that could be looked at, but not be written
+};
+
 // What belongs to all rows before it in the stream of a report's rows.
 struct Mark {
     std::string frontier;            // what is left, for WalkRests
     std::vector<EntryError> errors;  // met since the mark before
-    WalkProgress progress;           // of this run, and so are these:
+    ErrorCounts errors_so_far;       // of this run, and so are these:
+    WalkProgress progress;
     std::uint64_t clamped_times = 0;
     std::uint64_t records = 0;  // rows, where the format counts them
     bool last = false;          // the report ends here
@@ -81,6 +88,8 @@ class Checkpoint {
     // Those that have been committed, in the order they were met.
     [[nodiscard]] const std::vector<EntryError>& errors() const noexcept;
     [[nodiscard]] const std::vector<EntryError>& errors_before() const noexcept;
+    // Of this run.
+    [[nodiscard]] const ErrorCounts& errors_committed() const noexcept;
     // In the order of the rows.
     [[nodiscard]] const std::vector<Part>& parts() const noexcept;
     [[nodiscard]] std::string path_of(const Part& part) const;

@@ -127,6 +127,7 @@ class Checkpoint::State {
     [[nodiscard]] const std::vector<EntryError>& errors_before() const noexcept {
         return errors_before_;
     }
+    [[nodiscard]] const ErrorCounts& errors_committed() const noexcept { return errors_committed_; }
     [[nodiscard]] const std::vector<Part>& parts() const noexcept { return parts_; }
     [[nodiscard]] std::string path_of(const Part& part) const {
         return path_ + "/" + part_name(part.number);
@@ -152,6 +153,7 @@ class Checkpoint::State {
         write_frontier(encode(mark.frontier, totals, parts, complete));
 
         errors_.insert(errors_.end(), mark.errors.begin(), mark.errors.end());
+        errors_committed_ = mark.errors_so_far;
         totals_ = totals;
         parts_ = std::move(parts);
         complete_ = complete;
@@ -485,6 +487,7 @@ class Checkpoint::State {
     Totals before_;  // of earlier runs
     std::vector<EntryError> errors_;
     std::vector<EntryError> errors_before_;
+    ErrorCounts errors_committed_;
     std::vector<Part> parts_;
     std::uint64_t next_part_ = 1;
     UniqueFd part_;
@@ -510,6 +513,9 @@ const std::vector<EntryError>& Checkpoint::errors_before() const noexcept {
     return state_->errors_before();
 }
 const std::vector<EntryError>& Checkpoint::errors() const noexcept { return state_->errors(); }
+const ErrorCounts& Checkpoint::errors_committed() const noexcept {
+    return state_->errors_committed();
+}
 const std::vector<Checkpoint::Part>& Checkpoint::parts() const noexcept { return state_->parts(); }
 std::string Checkpoint::path_of(const Part& part) const { return state_->path_of(part); }
 

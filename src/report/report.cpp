@@ -46,7 +46,9 @@ std::vector<std::string> Report::take_bad_paths() {
 }
 
 Mark Report::last_mark() const {
-    Mark mark = shared_->mark({{}, walk_->progress(), walk_->errors()});
+    // By now every mark has been taken and committed.
+    const ErrorCounts since = checkpoint_ ? checkpoint_->errors_committed() : ErrorCounts{};
+    Mark mark = shared_->mark({{}, walk_->progress(), walk_->errors()}, since);
     mark.last = true;
     return mark;
 }
@@ -56,9 +58,10 @@ WalkRests Report::rests(std::function<void(std::shared_ptr<const Mark>)> push) c
     WalkRests rests;
     rests.begin_at = checkpoint_->frontier();
     rests.due = [checkpoint = checkpoint_] { return checkpoint->due(); };
-    rests.at_rest = [checkpoint = checkpoint_, shared = shared_,
-                     push = std::move(push)](Rest rest) {
-        Mark mark = shared->mark(std::move(rest));
+    rests.at_rest = [checkpoint = checkpoint_, shared = shared_, push = std::move(push),
+                     marked = ErrorCounts{}](Rest rest) mutable {
+        Mark mark = shared->mark(std::move(rest), marked);
+        marked = mark.errors_so_far;
         mark.last = checkpoint->stopping();
         const bool go_on = !mark.last;
         checkpoint->marked(mark);

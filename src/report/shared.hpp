@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <iterator>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -34,18 +35,17 @@ struct Report::Shared {
         errors.push_back(std::move(error));
     }
 
-    // What has come since the last mark, and the counts by now.
-    Mark mark(Rest rest) {
+    // The errors after those that `since` counts, and the counts by now.
+    Mark mark(Rest rest, const ErrorCounts& since) {
         const std::lock_guard lock(mutex);
         Mark mark;
         mark.frontier = std::move(rest.frontier);
         mark.progress = std::move(rest.progress);
-        mark.errors.assign(rest.errors.begin() + marked_errors_of_walk, rest.errors.end());
-        mark.errors.insert(mark.errors.end(), errors.begin() + marked_errors, errors.end());
+        mark.errors.assign(rest.errors.begin() + since.of_walk, rest.errors.end());
+        mark.errors.insert(mark.errors.end(), errors.begin() + since.of_rows, errors.end());
+        mark.errors_so_far = {std::ssize(rest.errors), std::ssize(errors)};
         mark.clamped_times = clamped_times.load(std::memory_order_relaxed);
         mark.records = records.load(std::memory_order_relaxed);
-        marked_errors_of_walk = static_cast<std::ptrdiff_t>(rest.errors.size());
-        marked_errors = static_cast<std::ptrdiff_t>(errors.size());
         return mark;
     }
 
@@ -54,8 +54,6 @@ struct Report::Shared {
 
     std::mutex mutex;
     std::vector<EntryError> errors;
-    std::ptrdiff_t marked_errors_of_walk = 0;
-    std::ptrdiff_t marked_errors = 0;
     std::vector<std::string> bad_paths;
     std::uint64_t bad_paths_seen = 0;
 };

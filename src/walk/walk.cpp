@@ -237,7 +237,7 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
             const std::lock_guard lock(mutex_);
             for (const auto& worker : workers_) workers.push_back(worker.get());
         }
-        engine_.stack.hold();
+        if (!engine_.stack.hold()) return;
         std::vector<NodePtr> begun;
         if (come_to_rest(workers, begun)) {
             try {

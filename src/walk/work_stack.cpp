@@ -59,13 +59,15 @@ void WorkStack::stop() {
     nobody_runs_.notify_one();
 }
 
-void WorkStack::hold() {
+bool WorkStack::hold() {
     const std::lock_guard lock(mutex_);
+    if (over()) return false;
     held_ = true;
     const auto streams = std::stable_partition(directories_.begin(), directories_.end(),
                                                [](const WorkItem& item) { return !item.stream; });
     std::move(streams, directories_.end(), std::back_inserter(streams_));
     directories_.erase(streams, directories_.end());
+    return true;
 }
 
 void WorkStack::go_on() {
@@ -84,7 +86,7 @@ bool WorkStack::wait_nobody_runs(std::chrono::nanoseconds timeout) {
 
 bool WorkStack::rests_but_for(unsigned running) const {
     const std::lock_guard lock(mutex_);
-    return held_ && ranges_.empty() && streams_.empty() && running_ == running;
+    return !stopped_ && ranges_.empty() && streams_.empty() && running_ == running;
 }
 
 bool WorkStack::has_ranges() const {

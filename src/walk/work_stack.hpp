@@ -55,12 +55,14 @@ class WorkStack {
     // No more work is handed out.
     void stop();
 
-    // No directory is begun until go_on(); what has been begun is finished.
-    void hold();
+    // No directory is begun until go_on(); what has been begun is finished, and no worker is told
+    // that the walk is over. False: some may have been already.
+    [[nodiscard]] bool hold();
     void go_on();
     // Waits until nobody runs. False: not yet.
     [[nodiscard]] bool wait_nobody_runs(std::chrono::nanoseconds timeout);
-    // While held: whether nothing that has been begun waits, and `running` workers run.
+    // While held: whether nothing that has been begun waits, and `running` workers run. Not once it
+    // is stopped: workers may be leaving.
     [[nodiscard]] bool rests_but_for(unsigned running) const;
     // While held: whether there is work that several workers can share.
     [[nodiscard]] bool has_ranges() const;

@@ -243,6 +243,59 @@ TEST(WalkRests, AnEndedWalkLeavesNothing) {
     EXPECT_EQ(all.entries.size(), tree.total_files());
 }
 
+// Notices two threads in it at once.
+class SoloSink final : public EntrySink {
+   public:
+    void entries(const WalkedDirectory& /*parent*/, const Listing& /*names*/,
+                 std::span<const std::uint32_t> /*selected*/, std::size_t /*first*/,
+                 const StatResult* /*stats*/) override {
+        const Visit visit(*this);
+    }
+    void directory(const WalkedDirectory& /*directory*/,
+                   const DirectoryTotals& /*totals*/) override {
+        const Visit visit(*this);
+    }
+    void flush() override {
+        const Visit visit(*this);
+        std::this_thread::sleep_for(microseconds(50));
+    }
+
+   private:
+    struct Visit {
+        explicit Visit(SoloSink& sink_) : sink(sink_) { EXPECT_EQ(++sink.inside_, 1); }
+        ~Visit() { --sink.inside_; }
+        Visit(const Visit&) = delete;
+        Visit& operator=(const Visit&) = delete;
+        SoloSink& sink;
+    };
+    std::atomic<int> inside_{0};
+};
+
+TEST(WalkRests, DoNotMeetWorkersThatLeave) {
+    std::atomic<int> rests{0};
+    for (int i = 0; i < 150; ++i) {
+        const SyntheticTree tree{.directories = 6, .files = 3, .depth = 2};
+        const auto fs = faulty(tree, [](const FaultyCall& call) {
+            return Fault{0, microseconds(call.operation == Operation::open ? 500 : 0), false};
+        });
+        // Shared: the walk may call back a moment after it has been waited for.
+        const auto ended = std::make_shared<std::atomic<bool>>(false);
+        WalkRests when;
+        when.due = [] { return true; };
+        when.at_rest = [&](const Rest& /*rest*/) {
+            EXPECT_FALSE(*ended);
+            ++rests;
+            return i % 2 == 0;
+        };
+        Walk walk(
+            fs, "t", {}, [] { return std::make_unique<SoloSink>(); }, nullptr, when);
+        walk.on_finished([ended] { *ended = true; });
+        ASSERT_TRUE(walk.wait_finished(patience));
+        walk.close();
+    }
+    EXPECT_GT(rests, 0);
+}
+
 TEST(WalkRests, AnotherTopIsRefused) {
     const SyntheticTree tree{.directories = 4, .files = 4, .depth = 3};
     Rested rested = walk_until_rest(faulty(tree, slow()), {}, {}, 2);
