@@ -1,8 +1,5 @@
 #include "filetree/checkpoint.hpp"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -17,6 +14,7 @@
 
 #include "../fs/packed.hpp"
 #include "../fs/unique_fd.hpp"
+#include "locked_directory.hpp"
 
 // The file `frontier`: magic u32 "FTCP", version u32 = 1, complete u8, the identity (count u32,
 // then names and values), started u64, number of the next part u64, parts (count u64, then number,
@@ -35,8 +33,6 @@ using std::chrono::nanoseconds;
 constexpr std::uint32_t magic = 0x50435446;  // "FTCP"
 constexpr std::uint32_t version = 1;
 constexpr std::size_t most_bytes_on_their_way = std::size_t{64} << 20U;  // of marks
-constexpr mode_t new_directory_mode = 0777;                              // less the umask
-constexpr mode_t new_file_mode = 0666;
 constexpr const char* frontier_name = "frontier";
 constexpr const char* new_frontier_name = "frontier.new";
 constexpr const char* lock_name = "lock";
@@ -98,16 +94,16 @@ class Checkpoint::State {
    public:
     State(const std::string& directory, std::string suffix, Identity identity, bool resume,
           nanoseconds interval)
-        : path_(directory),
+        : directory_(directory, lock_name),
           suffix_(std::move(suffix)),
           identity_(std::move(identity)),
           interval_(interval),
           next_due_((Clock::now() + interval).time_since_epoch().count()) {
-        open_directory();
-        const std::optional<std::string> bytes = read_frontier();
+        const std::optional<std::string> bytes = directory_.read(frontier_name);
         if (bytes && !resume) {
             refuse("holds an unfinished report: resume it, or remove the directory");
         }
+        committed_ = bytes.has_value();
         if (bytes) {
             load(*bytes);
             check_parts();
@@ -130,13 +126,13 @@ class Checkpoint::State {
     [[nodiscard]] const ErrorCounts& errors_committed() const noexcept { return errors_committed_; }
     [[nodiscard]] const std::vector<Part>& parts() const noexcept { return parts_; }
     [[nodiscard]] std::string path_of(const Part& part) const {
-        return path_ + "/" + part_name(part.number);
+        return directory_.path_of(part_name(part.number));
     }
 
-    [[nodiscard]] const std::string& directory() const noexcept { return path_; }
+    [[nodiscard]] const std::string& directory() const noexcept { return directory_.path(); }
 
     int begin_part() {
-        part_ = create(part_name(next_part_));
+        part_ = directory_.create(part_name(next_part_));
         return part_.get();
     }
 
@@ -163,16 +159,21 @@ class Checkpoint::State {
     void remove() {
         part_ = UniqueFd();
         // First what makes the rest count, last what makes it ours, whatever a power cut leaves.
-        unlink_if_there(frontier_name);
-        sync_directory();
-        for_each_own_file([this](const std::string& name) { unlink_if_there(name); });
-        sync_directory();
-        unlink_if_there(lock_name);
+        directory_.unlink_if_there(frontier_name);
+        directory_.sync();
+        for_each_own_file([this](const std::string& name) { directory_.unlink_if_there(name); });
+        directory_.sync();
+        directory_.remove_lock();
     }
 
     void close() noexcept {
         part_ = UniqueFd();
-        lock_ = UniqueFd();
+        try {
+            if (!committed_) remove();
+        } catch (const SystemError&) {
+            // It is removed when somebody begins anew there.
+        }
+        directory_.unlock();
     }
 
     [[nodiscard]] bool due() const noexcept {
@@ -190,82 +191,19 @@ class Checkpoint::State {
 
    private:
     [[noreturn]] void refuse(const std::string& why) const {
-        throw std::invalid_argument("checkpoint: " + path_ + " " + why);
+        throw std::invalid_argument("checkpoint: " + directory_.path() + " " + why);
     }
-    [[noreturn]] void fail(int error, const std::string& name = {}) const {
-        throw SystemError(error, name.empty() ? path_ : path_ + "/" + name);
-    }
-
     [[nodiscard]] std::string part_name(std::uint64_t number) const {
         return numbered(part_prefix, number).append(suffix_);
     }
 
-    // ---- The directory ------------------------------------------------------------------------
-
-    void open_directory() {
-        if (::mkdir(path_.c_str(), new_directory_mode) != 0 && errno != EEXIST) fail(errno);
-        directory_ = UniqueFd(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!directory_) fail(errno);
-        if (::faccessat(directory_.get(), lock_name, F_OK, 0) != 0 && !is_empty()) {
-            refuse("is not empty, and no checkpoint");
-        }
-        do {
-            lock_ = UniqueFd(
-                ::openat(directory_.get(), lock_name, O_RDWR | O_CREAT | O_CLOEXEC, new_file_mode));
-            if (!lock_) fail(errno, lock_name);
-            // Some network file systems know no locks; there, whoever uses them must take care.
-            if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) fail(EBUSY);
-        } while (!is_still_there(lock_.get(), lock_name));
-        // Where parts are, a lock tells that they are ours; and what is committed is to be found.
-        sync_directory();
-        sync_parent();
-    }
-
-    // False: whoever held the lock has been done, and has removed it meanwhile.
-    [[nodiscard]] bool is_still_there(int fd, const std::string& name) const {
-        struct stat opened {};
-        struct stat there {};
-        if (::fstat(fd, &opened) != 0) fail(errno, name);
-        if (::fstatat(directory_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
-            return false;
-        }
-        return opened.st_dev == there.st_dev && opened.st_ino == there.st_ino;
-    }
-
-    void sync_parent() const {
-        const UniqueFd parent(::openat(directory_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (parent) ::fsync(parent.get());  // where that is not allowed, others have to do it
-    }
-
-    [[nodiscard]] bool is_empty() const {
-        bool empty = true;
-        for_each_name([&](const std::string& /*name*/) { empty = false; });
-        return empty;
-    }
-
-    template <class Use>
-    void for_each_name(Use use) const {
-        const int fd = ::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR* stream = fd < 0 ? nullptr : ::fdopendir(fd);
-        if (stream == nullptr) {
-            if (fd >= 0) ::close(fd);
-            fail(errno);
-        }
-        std::vector<std::string> names;
-        while (const dirent* entry = ::readdir(stream)) names.emplace_back(entry->d_name);
-        ::closedir(stream);
-        for (const std::string& name : names) {
-            if (name != "." && name != "..") use(name);
-        }
-    }
-
     template <class Use>
     void for_each_own_file(Use use) const {
-        for_each_name([&](const std::string& name) {
+        for (const std::string& name : directory_.names()) {
             const bool own = is_numbered(part_prefix, name) || is_numbered(errors_prefix, name) ||
                              name == new_frontier_name;
             if (own) use(name);
-        });
+        }
     }
 
     void remove_uncommitted() {
@@ -276,54 +214,10 @@ class Checkpoint::State {
         }
         std::sort(kept.begin(), kept.end());
         for_each_own_file([&](const std::string& name) {
-            if (!std::binary_search(kept.begin(), kept.end(), name)) unlink_if_there(name);
+            if (!std::binary_search(kept.begin(), kept.end(), name)) {
+                directory_.unlink_if_there(name);
+            }
         });
-    }
-
-    void unlink_if_there(const std::string& name) const {
-        if (::unlinkat(directory_.get(), name.c_str(), 0) != 0 && errno != ENOENT) {
-            fail(errno, name);
-        }
-    }
-
-    [[nodiscard]] UniqueFd create(const std::string& name) const {
-        UniqueFd fd(::openat(directory_.get(), name.c_str(),
-                             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, new_file_mode));
-        if (!fd) fail(errno, name);
-        return fd;
-    }
-
-    [[nodiscard]] std::optional<std::string> read(const std::string& name) const {
-        const UniqueFd fd(::openat(directory_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
-        if (!fd) {
-            if (errno == ENOENT) return std::nullopt;
-            fail(errno, name);
-        }
-        std::string bytes;
-        constexpr std::size_t piece = std::size_t{1} << 20U;
-        for (;;) {
-            const std::size_t before = bytes.size();
-            bytes.resize(before + piece);
-            const ssize_t got = ::read(fd.get(), bytes.data() + before, piece);
-            if (got < 0 && errno != EINTR) fail(errno, name);
-            bytes.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-            if (got == 0) return bytes;
-        }
-    }
-
-    void write_synced(const std::string& name, std::string_view bytes) const {
-        const UniqueFd fd = create(name);
-        while (!bytes.empty()) {
-            const ssize_t done = ::write(fd.get(), bytes.data(), bytes.size());
-            if (done < 0 && errno != EINTR) fail(errno, name);
-            bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(done, 0)));
-        }
-        if (::fsync(fd.get()) != 0) fail(errno, name);
-    }
-
-    void sync_directory() const {
-        // Some file systems refuse to sync a directory; what is in it stands all the same.
-        if (::fsync(directory_.get()) != 0 && errno != EINVAL) fail(errno);
     }
 
     // ---- Commits ------------------------------------------------------------------------------
@@ -334,11 +228,11 @@ class Checkpoint::State {
         const std::string name = part_name(part.number);
         if (part_) {
             struct stat status {};
-            if (::fstat(part_.get(), &status) != 0) fail(errno, name);
+            if (::fstat(part_.get(), &status) != 0) directory_.fail(errno, name);
             part.bytes = static_cast<std::uint64_t>(status.st_size);
-            if (part.bytes > 0 && ::fsync(part_.get()) != 0) fail(errno, name);
+            if (part.bytes > 0 && ::fsync(part_.get()) != 0) directory_.fail(errno, name);
             part_ = UniqueFd();
-            if (part.bytes == 0) unlink_if_there(name);
+            if (part.bytes == 0) directory_.unlink_if_there(name);
         }
         PackedWriter errors;
         for (const EntryError& error : mark.errors) {
@@ -348,18 +242,17 @@ class Checkpoint::State {
         }
         part.error_bytes = errors.size();
         if (errors.size() > 0) {
-            write_synced(numbered(errors_prefix, part.number), errors.bytes());
+            directory_.write_synced(numbered(errors_prefix, part.number), errors.bytes());
         }
-        sync_directory();
+        directory_.sync();
         return part;
     }
 
-    void write_frontier(const std::string& bytes) const {
-        write_synced(new_frontier_name, bytes);
-        if (::renameat(directory_.get(), new_frontier_name, directory_.get(), frontier_name) != 0) {
-            fail(errno, frontier_name);
-        }
-        sync_directory();
+    void write_frontier(const std::string& bytes) {
+        directory_.write_synced(new_frontier_name, bytes);
+        directory_.rename(new_frontier_name, frontier_name);
+        directory_.sync();
+        committed_ = true;
     }
 
     [[nodiscard]] std::string encode(std::string_view frontier, const Totals& totals,
@@ -394,10 +287,9 @@ class Checkpoint::State {
 
     // ---- Resuming -----------------------------------------------------------------------------
 
-    [[nodiscard]] std::optional<std::string> read_frontier() const { return read(frontier_name); }
-
     void load(std::string_view bytes) {
-        const std::string damaged = "checkpoint: " + path_ + "/" + frontier_name + " is damaged";
+        const std::string damaged =
+            "checkpoint: " + directory_.path_of(frontier_name) + " is damaged";
         if (bytes.size() < sizeof(std::uint32_t)) throw std::invalid_argument(damaged);
         PackedReader end(bytes.substr(bytes.size() - sizeof(std::uint32_t)), damaged);
         bytes.remove_suffix(sizeof(std::uint32_t));
@@ -452,21 +344,16 @@ class Checkpoint::State {
     }
 
     void check_size(const std::string& name, std::uint64_t bytes) const {
-        struct stat status {};
-        if (::fstatat(directory_.get(), name.c_str(), &status, 0) != 0) {
-            if (errno == ENOENT) refuse("is damaged: " + name + " is missing");
-            fail(errno, name);
-        }
-        if (static_cast<std::uint64_t>(status.st_size) != bytes) {
-            refuse("is damaged: " + name + " has another size than it had");
-        }
+        const std::optional<std::uint64_t> size = directory_.size(name);
+        if (!size) refuse("is damaged: " + name + " is missing");
+        if (*size != bytes) refuse("is damaged: " + name + " has another size than it had");
     }
 
     void load_errors(const Part& part) {
         const std::string name = numbered(errors_prefix, part.number);
         check_size(name, part.error_bytes);
-        const std::string bytes = read(name).value_or("");
-        PackedReader in(bytes, "checkpoint: " + path_ + "/" + name + " is damaged");
+        const std::string bytes = directory_.read(name).value_or("");
+        PackedReader in(bytes, "checkpoint: " + directory_.path_of(name) + " is damaged");
         while (!in.at_end()) {
             const auto operation = static_cast<Operation>(in.get<std::uint8_t>());
             const int error = in.get<std::int32_t>();
@@ -474,13 +361,12 @@ class Checkpoint::State {
         }
     }
 
-    const std::string path_;
+    report::LockedDirectory directory_;
     const std::string suffix_;
     const Identity identity_;
     const nanoseconds interval_;
-    UniqueFd directory_;
-    UniqueFd lock_;
 
+    bool committed_ = false;  // something, ever
     bool complete_ = false;
     std::string frontier_;  // as it was at the start
     Totals totals_;
