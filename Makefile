@@ -20,7 +20,7 @@ BENCH_PACKAGES := libfuse3-dev fuse3 bfs fd-find gdu findutils
 
 SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src python -type f \
              -not -name '*.pyc')
-CPP := $(shell find include src tests/cpp tests/fuzz bench examples -name '*.[ch]pp' -o -name '*.[ch]')
+CPP := $(shell find include src tests bench examples -name '*.[ch]pp' -o -name '*.[ch]')
 TESTED_PRESETS := dev asan tsan
 
 .PHONY: help setup try test test-cpp test-python kill fuzz bench lint format clean

@@ -26,8 +26,8 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
 
-#define REAL(result, name, ...)                       \
-    static result (*real)(__VA_ARGS__);               \
+#define REAL(result, name, ...)         \
+    static result (*real)(__VA_ARGS__); \
     if (real == NULL) *(void**)&real = dlsym(RTLD_NEXT, name)
 
 static const char* below(void) { return getenv("RECORD_BELOW"); }
@@ -117,13 +117,13 @@ static int open_and_record(int directory, const char* name, int flags, mode_t mo
     return fd;
 }
 
-#define MODE_FROM(flags)                                                  \
-    mode_t mode = 0;                                                      \
-    if (((flags) & O_CREAT) != 0 || ((flags) & O_TMPFILE) == O_TMPFILE) { \
-        va_list rest;                                                     \
-        va_start(rest, flags);                                            \
-        mode = va_arg(rest, mode_t);                                      \
-        va_end(rest);                                                     \
+#define MODE_FROM(flags)                                              \
+    mode_t mode = 0;                                                  \
+    if (((flags)&O_CREAT) != 0 || ((flags)&O_TMPFILE) == O_TMPFILE) { \
+        va_list rest;                                                 \
+        va_start(rest, flags);                                        \
+        mode = va_arg(rest, mode_t);                                  \
+        va_end(rest);                                                 \
     }
 
 int open(const char* name, int flags, ...) {
@@ -172,7 +172,7 @@ ssize_t pwrite64(int fd, const void* bytes, size_t size, off_t offset) {
 ssize_t writev(int fd, const struct iovec* pieces, int count) {
     REAL(ssize_t, "writev", int, const struct iovec*, int);
     char path[PATH_MAX];
-    if (count > 0 && place_of(fd, path)) {  /* as if the disk took one piece at a time */
+    if (count > 0 && place_of(fd, path)) { /* as if the disk took one piece at a time */
         return write_and_record(fd, pieces[0].iov_base, pieces[0].iov_len, -1);
     }
     return real(fd, pieces, count);
