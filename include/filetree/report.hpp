@@ -67,7 +67,8 @@ class Report {
    protected:
     Report(const ReportOptions& options, std::shared_ptr<Checkpoint> checkpoint);
     // For the walk: when to rest, and `push`, which brings a mark to the consumer.
-    [[nodiscard]] WalkRests rests(std::function<void(std::shared_ptr<const Mark>)> push) const;
+    [[nodiscard]] WalkRests rests(
+        std::function<void(const std::shared_ptr<const Mark>&)> push) const;
     // Throws what ended the walk early, if anything did.
     void rethrow_failure() const;
 

@@ -5,10 +5,8 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <climits>
-#include <cstdio>
 #include <ctime>
 #include <stdexcept>
 
@@ -51,9 +49,11 @@ std::uint32_t checksum(std::string_view bytes) {
 }
 
 std::string numbered(std::string_view prefix, std::uint64_t number) {
-    std::array<char, 24> digits{};
-    std::snprintf(digits.data(), digits.size(), "%06llu", static_cast<unsigned long long>(number));
-    return std::string(prefix).append(digits.data());
+    constexpr std::size_t least_digits = 6;
+    const std::string digits = std::to_string(number);
+    std::string name(prefix);
+    name.append(least_digits - std::min(least_digits, digits.size()), '0');
+    return name.append(digits);
 }
 
 std::size_t size_of(const Mark& mark) noexcept {
@@ -325,13 +325,15 @@ class Checkpoint::State {
             std::string name(in.get_string());
             was.emplace_back(std::move(name), in.get_string());
         }
-        for (const auto& [name, value] : identity_) {
-            const auto same = std::find_if(was.begin(), was.end(),
-                                           [&](const auto& field) { return field.first == name; });
-            if (same == was.end()) refuse("was made without " + name);
-            if (same->second != value) {
-                refuse("was made with " + name + " " + same->second + ", not " + value);
-            }
+        for (const auto& now : identity_) {
+            const auto same = std::find_if(was.begin(), was.end(), [&](const auto& field) {
+                return field.first == now.first;
+            });
+            if (same == was.end()) refuse("was made without " + now.first);
+            if (same->second == now.second) continue;
+            std::string difference = "was made with ";
+            difference.append(now.first).append(" ").append(same->second);
+            refuse(difference.append(", not ").append(now.second));
         }
     }
 

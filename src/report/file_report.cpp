@@ -173,8 +173,8 @@ void FileReport::start(std::shared_ptr<FileSystem> fs, const std::string& top, W
     walk_ = std::make_unique<Walk>(
         std::move(fs), top, options,
         [queue = writer_->queue, shared = shared_, text] { return make_sink(text, queue, shared); },
-        shared_->gauge, rests([queue = writer_->queue](std::shared_ptr<const Mark> mark) {
-            queue->push_mark(std::move(mark));
+        shared_->gauge, rests([queue = writer_->queue](const std::shared_ptr<const Mark>& mark) {
+            queue->push_mark(mark);
         }));
     walk_->on_finished([queue = writer_->queue] { queue->finish(); });
 }

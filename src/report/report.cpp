@@ -53,7 +53,7 @@ Mark Report::last_mark() const {
     return mark;
 }
 
-WalkRests Report::rests(std::function<void(std::shared_ptr<const Mark>)> push) const {
+WalkRests Report::rests(std::function<void(const std::shared_ptr<const Mark>&)> push) const {
     if (!checkpoint_) return {};
     WalkRests rests;
     rests.begin_at = checkpoint_->frontier();

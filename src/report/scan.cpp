@@ -23,8 +23,8 @@ Scan::Scan(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportO
         [queue = stream_->queue, pool = stream_->pool, shared = shared_] {
             return std::make_unique<report::ArrowSink>(queue, pool, shared);
         },
-        shared_->gauge, rests([queue = stream_->queue](std::shared_ptr<const Mark> mark) {
-            queue->push_mark(std::move(mark));
+        shared_->gauge, rests([queue = stream_->queue](const std::shared_ptr<const Mark>& mark) {
+            queue->push_mark(mark);
         }));
     walk_->on_finished([queue = stream_->queue] { queue->finish(); });
 }

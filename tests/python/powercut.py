@@ -20,7 +20,6 @@ import pytest
 
 PAGE = 4096
 
-RECORDER = Path(__file__).with_name("recorder.c")
 
 _HEADER = struct.Struct("=cQQII")
 
@@ -39,14 +38,14 @@ class Operation(NamedTuple):
     second: bytes
 
 
-def build_recorder(directory: Path) -> Path:
+def build_library(source: Path, directory: Path) -> Path:
     """Compile what has to be preloaded; skip the test where that is not possible."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("there is no C compiler")
-    library = directory / "recorder.so"
+    library = directory / f"{source.stem}.so"
     flags = ("-std=gnu11", "-O1", "-shared", "-fPIC")
-    subprocess.run([compiler, *flags, "-o", str(library), str(RECORDER), "-ldl"], check=True)
+    subprocess.run([compiler, *flags, "-o", str(library), str(source), "-ldl"], check=True)
     return library
 
 

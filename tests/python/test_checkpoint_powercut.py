@@ -44,7 +44,8 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def recorder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return powercut.build_recorder(tmp_path_factory.mktemp("recorder"))
+    source = Path(__file__).with_name("recorder.c")
+    return powercut.build_library(source, tmp_path_factory.mktemp("recorder"))
 
 
 @dataclass(frozen=True)
