@@ -236,8 +236,10 @@ def _spill_directory() -> bytes:
 
     The places are tempfile's, but it would try them, and leave a file behind if it is killed then.
     """
-    named = [tempfile.tempdir, *(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))]
-    for place in filter(None, [*named, "/tmp", "/var/tmp", "/usr/tmp", os.curdir]):
+    if tempfile.tempdir is not None:
+        return os.path.abspath(os.fsencode(tempfile.tempdir))  # noqa: PTH100 - as tempfile does
+    named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    for place in filter(None, (*named, "/tmp", "/var/tmp", "/usr/tmp", os.curdir)):
         if Path(os.fsdecode(place)).is_dir() and os.access(place, os.W_OK | os.X_OK):
             return os.path.abspath(os.fsencode(place))  # noqa: PTH100 - as tempfile does
     return b""

@@ -259,10 +259,8 @@ def test_where_nothing_can_be_written_the_scan_waits(
 def test_without_a_directory_for_temporary_files_nothing_is_spilled(
     bulk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nowhere() -> str:
-        raise FileNotFoundError("no usable temporary directory")
-
-    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     seen: list[pwalk.Progress] = []
     pwalk.report(bulk, output=tmp_path / "out", buffer_threshold=1, progress=seen.append)
     assert seen[-1].entries > 0
