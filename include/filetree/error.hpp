@@ -14,7 +14,7 @@
 namespace filetree {
 
 // What was being done to an entry when it failed.
-enum class Operation : unsigned char { open, read, stat, encode };
+enum class Operation : unsigned char { open, read, stat, encode, chown, chmod, inherit, undo };
 
 [[nodiscard]] std::string_view to_string(Operation operation) noexcept;
 

@@ -150,13 +150,26 @@ class CallContext {
     std::unique_ptr<char[]> scratch_;
 };
 
-class Directory {
+// An entry held by a descriptor: what happens to its name does not matter any more. Changes are
+// refused with EROFS where a file system has none.
+class Entry {
    public:
-    Directory() = default;
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-    virtual ~Directory() = default;
+    Entry() = default;
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+    virtual ~Entry() = default;
 
+    [[nodiscard]] virtual StatResult attributes(CallContext& context) = 0;
+
+    // Both return an errno. The kernel clears setuid and setgid bits of what is no directory when
+    // its group changes.
+    [[nodiscard]] virtual int set_group(std::uint32_t gid, CallContext& context);
+    // Sets permission bits, 07777. A symlink has none of its own: EOPNOTSUPP.
+    [[nodiscard]] virtual int set_mode(std::uint32_t mode, CallContext& context);
+};
+
+class Directory : public Entry {
+   public:
     // Appends the next batch of names to `out`. The value is false at the end of the directory.
     // On an error, names already appended by this call are valid but the listing is not complete.
     [[nodiscard]] virtual Result<bool> read(Listing& out, CallContext& context) = 0;
@@ -171,8 +184,10 @@ class Directory {
     [[nodiscard]] virtual Result<std::shared_ptr<Directory>> open(const char* name,
                                                                   CallContext& context) = 0;
 
-    // Attributes of the directory itself.
-    [[nodiscard]] virtual StatResult attributes(CallContext& context) = 0;
+    // Takes hold of an entry of this directory, whatever its type, without opening it: no FIFO
+    // waits, no device notices. A symlink is not followed. `name` may lead upwards ("../..").
+    [[nodiscard]] virtual Result<std::unique_ptr<Entry>> pin(const char* name,
+                                                             CallContext& context);
 
     // Whether mtime or ctime change with every name added, removed or renamed. Not so in views into
     // a kernel, such as /proc. `attributes` are the directory's own.

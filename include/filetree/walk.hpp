@@ -53,6 +53,8 @@ class WalkedDirectory {
     [[nodiscard]] virtual std::int32_t depth() const noexcept = 0;
     [[nodiscard]] virtual std::uint64_t parent_inode() const noexcept = 0;  // 0 for the top
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;       // the top: as given
+    // The directory that it was found in; null for the top.
+    [[nodiscard]] virtual const WalkedDirectory* above() const noexcept = 0;
     // Appends the full path: the top as given, then "/" and a name for each level.
     virtual void append_path(std::string& out) const = 0;
 
@@ -73,6 +75,22 @@ struct DirectoryTotals {
     bool opened = true;
 };
 
+// What a worker lends to its sink, for calls of the sink's own about what is handed over.
+class SinkTools {
+   public:
+    SinkTools() = default;
+    SinkTools(const SinkTools&) = delete;
+    SinkTools& operator=(const SinkTools&) = delete;
+
+    // During a call of the sink: the directory that is handed over, or whose entries are, as it was
+    // opened. Null when that failed.
+    [[nodiscard]] virtual Directory* open_directory() const noexcept = 0;
+    [[nodiscard]] virtual CallContext& context() noexcept = 0;
+
+   protected:
+    ~SinkTools() = default;
+};
+
 // Receives what one worker finds; used by one thread at a time. Calls may block (a full queue):
 // the engine does not mistake that for a hung file system.
 class EntrySink {
@@ -82,6 +100,8 @@ class EntrySink {
     EntrySink& operator=(const EntrySink&) = delete;
     virtual ~EntrySink() = default;
 
+    // Called first, once. The tools are there as long as the sink is.
+    virtual void lend(SinkTools& /*tools*/) {}
     // Entries of `parent` that are not directories: names[i] with stats[i - first], for every i in
     // `selected`. stats have no errors; without WalkOptions::attributes only mode's type is set.
     virtual void entries(const WalkedDirectory& parent, const Listing& names,

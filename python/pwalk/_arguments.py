@@ -122,6 +122,32 @@ def seconds(name: str, value: float) -> float:
     return float(value)
 
 
+def group_number(name: str, gid: int) -> int:
+    """Check a number as one that a group may have.
+
+    :raises TypeError: when it is no int
+    :raises ValueError: when no group can have it
+    """
+    if isinstance(gid, bool) or not isinstance(gid, int):
+        raise TypeError(f"{name} must be int, not {_type(gid)}")
+    if not 0 <= gid < _LARGEST_UNSIGNED:  # the largest means "no change" to chown(2)
+        raise ValueError(f"{name}: {gid} is no group's number")
+    return gid
+
+
+def group_numbers(name: str, gids: Iterable[int] | None) -> list[int]:
+    """Check numbers of groups.
+
+    :raises TypeError: when one is no int
+    :raises ValueError: when no group can have one of them
+    """
+    if gids is None:
+        return []
+    if isinstance(gids, (str, bytes)) or not isinstance(gids, Iterable):
+        raise TypeError(f"{name} must be ints, not {_type(gids)}")
+    return [group_number(name, gid) for gid in gids]
+
+
 def exclusions(paths: StrPath | Iterable[StrPath] | None) -> list[bytes]:
     """Encode the paths to leave out.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,14 +22,22 @@ _KIND_NAMES = {
 }
 
 
+# What the system has no words for.
+_MESSAGES = {
+    ("inherit", errno.EINVAL): "no directory from here up to the top has a group to take",
+    ("undo", errno.EINVAL): "no line of a journal",
+}
+
+
 class EntryError(str):
-    """An entry that could not be looked at: its full path, with the reason.
+    """An entry that could not be looked at, or not be changed: its full path, with the reason.
 
     Undecodable bytes of the path are surrogate escapes, as :func:`os.fsdecode` gives them.
 
     :ivar errno: the error number, as in the :mod:`errno` module
     :ivar strerror: what the system calls that error
-    :ivar operation: what failed: ``"open"``, ``"read"`` (listing a directory) or ``"stat"``
+    :ivar operation: what failed: ``"open"``, ``"read"`` (listing a directory) or ``"stat"``; in a
+        repair also ``"chown"``, ``"chmod"``, ``"inherit"`` (finding a group) or ``"undo"``
     """
 
     __slots__ = ("errno", "operation", "strerror")
@@ -37,12 +46,12 @@ class EntryError(str):
     strerror: str
     operation: str
 
-    def __new__(cls, path: str, operation: str, errno: int) -> EntryError:
+    def __new__(cls, path: str, operation: str, number: int) -> EntryError:
         """Make one from a decoded path."""
         self = super().__new__(cls, path)
         self.operation = operation
-        self.errno = errno
-        self.strerror = os.strerror(errno)
+        self.errno = number
+        self.strerror = _MESSAGES.get((operation, number)) or os.strerror(number)
         return self
 
     def __reduce__(self) -> tuple[type[EntryError], tuple[str, str, int]]:
@@ -84,7 +93,7 @@ class Progress:
     spilled: int = 0
 
 
-def progress_of(report: _core.Totals) -> Progress:
+def progress_of(report: _core.Totals | _core.Repair) -> Progress:
     """Take a snapshot of a running scan."""
     now = report.progress()
     kinds = now.kinds
@@ -105,9 +114,9 @@ def progress_of(report: _core.Totals) -> Progress:
     )
 
 
-def errors_of(report: _core.Totals) -> list[EntryError]:
+def errors_of(report: _core.Totals | _core.RepairRecords) -> list[EntryError]:
     """Take the failures met so far."""
     return [
-        EntryError(os.fsdecode(path), operation, errno)
-        for path, operation, errno in report.errors()
+        EntryError(os.fsdecode(path), operation, number)
+        for path, operation, number in report.errors()
     ]

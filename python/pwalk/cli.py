@@ -12,9 +12,8 @@ import os
 import shlex
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,24 +22,27 @@ import click
 from pwalk import __version__, _core
 from pwalk._binary import convert as convert_binary
 from pwalk._checkpoint import Plan, plan_of
-from pwalk._cli_progress import live_progress, size_text
+from pwalk._cli_output import (
+    EXIT_COMPLETE,
+    EXIT_WITH_ERRORS,
+    progress_line,
+    say,
+    say_errors,
+    size_text,
+)
+from pwalk._cli_repair import command as repair_command
 from pwalk._report import (
     COMPRESSIONS,
     FORMATS,
     Outcome,
-    ProgressCallback,
     format_of,
     printable,
     run_report,
     run_walk,
 )
 
-EXIT_COMPLETE = 0
-EXIT_WITH_ERRORS = 1
 EXIT_FAILURE = 2
 EXIT_INTERRUPTED = 130
-
-_PATHS_SHOWN = 3
 
 
 class _ReaderGoneError(Exception):
@@ -65,10 +67,14 @@ class _ReportByDefault(click.Group):
 @click.group(cls=_ReportByDefault)
 @click.version_option(__version__, prog_name="pwalk")
 def cli() -> None:
-    """Look at a directory tree: report every entry's metadata, or list its paths.
+    """Look at a directory tree: report every entry's metadata, list its paths, or repair its group
+    permissions.
 
     Without a subcommand, `pwalk PATH` means `pwalk report PATH`.
     """
+
+
+cli.add_command(repair_command)
 
 
 def _selection(command: Callable[..., None]) -> Callable[..., None]:
@@ -169,7 +175,7 @@ def report(
 ) -> None:
     """Write every entry's metadata below PATH to a file."""
     plan = plan_of(checkpoint, checkpoint_interval, resume)
-    with _says_how_to_go_on(plan), _progress(quiet) as progress:
+    with _says_how_to_go_on(plan), progress_line(quiet) as progress:
         outcome = run_report(
             path,
             format_ or format_of(output),
@@ -203,7 +209,7 @@ def _says_how_to_go_on(plan: Plan | None) -> Iterator[None]:
             if "--resume" not in words:  # behind "--" it would be a path
                 words.insert(1 if words[:1] == ["report"] else 0, "--resume")
             command = " ".join(_shell_word(word) for word in ["pwalk", *words])
-            _say(f"pwalk: what is finished is kept; go on with: {command}")
+            say(f"pwalk: what is finished is kept; go on with: {command}")
         raise
 
 
@@ -215,9 +221,9 @@ def _says_how_to_go_on(plan: Plan | None) -> Iterator[None]:
 def convert(source: str, output: str, compression: str | None, header: bool) -> None:
     """Write a binary report, IN, as OUT: CSV for .csv, .csv.zst, .csv.gz and -, else Parquet."""
     file = convert_binary(source, output, compression, header)
-    _say(f"{file.records:,} entries")
+    say(f"{file.records:,} entries")
     if file.torn:
-        _say(f"{printable(source)} is torn: these are the entries before that place")
+        say(f"{printable(source)} is torn: these are the entries before that place")
     sys.exit(EXIT_WITH_ERRORS if file.torn else EXIT_COMPLETE)
 
 
@@ -236,7 +242,7 @@ def walk(path: str, null: bool, dirs: bool, files: bool, **selection: Any) -> No
         others=files or everything,
     )
     outcome = run_walk(path, text, "-", buffer_threshold="64MB", **_selected(**selection))
-    _say_errors(outcome)
+    say_errors(outcome.errors, "could not be looked at")
     sys.exit(EXIT_WITH_ERRORS if outcome.errors else EXIT_COMPLETE)
 
 
@@ -264,38 +270,23 @@ def _selected(
     }
 
 
-def _progress(quiet: bool) -> AbstractContextManager[ProgressCallback | None]:
-    return nullcontext() if quiet or not sys.stderr.isatty() else live_progress()
-
-
 def _summarize(outcome: Outcome) -> None:
     progress = outcome.progress
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in progress.kinds.items())
-    _say(f"{progress.entries:,} entries ({kinds}), {size_text(progress.bytes)}")
+    say(f"{progress.entries:,} entries ({kinds}), {size_text(progress.bytes)}")
     if progress.vanished:
-        _say(f"{progress.vanished:,} vanished while being looked at")
+        say(f"{progress.vanished:,} vanished while being looked at")
     if progress.automount_points:
-        _say(f"{progress.automount_points:,} automount points were not entered")
+        say(f"{progress.automount_points:,} automount points were not entered")
     if progress.spilled:
-        _say(f"{size_text(progress.spilled)} went through temporary files")
-    _say_errors(outcome)
-    _say(
+        say(f"{size_text(progress.spilled)} went through temporary files")
+    say_errors(outcome.errors, "could not be looked at")
+    say(
         f"{progress.elapsed:.2f} s, {progress.rate:,.0f} entries/s, "
         f"{progress.threads_peak} threads at most"
     )
     if outcome.path != "-" and Path(outcome.path).is_file():
-        _say(f"{printable(outcome.path)}: {size_text(Path(outcome.path).stat().st_size)}")
-
-
-def _say_errors(outcome: Outcome) -> None:
-    causes = Counter((error.operation, error.strerror) for error in outcome.errors)
-    for (operation, reason), count in causes.most_common():
-        _say(f"{count:,} could not be looked at: {operation}: {reason}")
-        same = (e for e in outcome.errors if (e.operation, e.strerror) == (operation, reason))
-        for path, _ in zip(same, range(_PATHS_SHOWN), strict=False):
-            _say(f"    {printable(path)}")
-        if count > _PATHS_SHOWN:
-            _say(f"    ... and {count - _PATHS_SHOWN:,} more")
+        say(f"{printable(outcome.path)}: {size_text(Path(outcome.path).stat().st_size)}")
 
 
 def _shell_word(word: str) -> str:
@@ -310,12 +301,8 @@ def _escaped_quotes(word: str) -> bytes:
     return os.fsencode(word).replace(b"\\", b"\\\\").replace(b"'", b"\\'")
 
 
-def _say(line: str) -> None:
-    click.echo(line, err=True)
-
-
 def _fail(message: str) -> NoReturn:
-    _say(f"pwalk: {printable(message)}")
+    say(f"pwalk: {printable(message)}")
     sys.exit(EXIT_FAILURE)
 
 
@@ -338,7 +325,7 @@ def main() -> NoReturn:
         sys.exit(EXIT_FAILURE)
     except (KeyboardInterrupt, click.Abort):
         _ignore_signals()
-        _say("pwalk: interrupted")
+        say("pwalk: interrupted")
         sys.exit(EXIT_INTERRUPTED)
     except _ReaderGoneError:
         # Python must not try to flush its output once more.

@@ -14,6 +14,14 @@ std::string_view to_string(Operation operation) noexcept {
             return "stat";
         case Operation::encode:
             return "encode";
+        case Operation::chown:
+            return "chown";
+        case Operation::chmod:
+            return "chmod";
+        case Operation::inherit:
+            return "inherit";
+        case Operation::undo:
+            return "undo";
     }
     return "unknown";
 }

@@ -42,6 +42,30 @@ struct FaultyFileSystem::State {
 
 namespace {
 
+class FaultyEntry final : public Entry {
+   public:
+    FaultyEntry(std::shared_ptr<FaultyFileSystem::State> state, std::unique_ptr<Entry> inner,
+                std::string path)
+        : state_(std::move(state)), inner_(std::move(inner)), path_(std::move(path)) {}
+
+    StatResult attributes(CallContext& context) override { return inner_->attributes(context); }
+
+    int set_group(std::uint32_t gid, CallContext& context) override {
+        const int error = state_->meet(Operation::chown, path_);
+        return error != 0 ? error : inner_->set_group(gid, context);
+    }
+
+    int set_mode(std::uint32_t mode, CallContext& context) override {
+        const int error = state_->meet(Operation::chmod, path_);
+        return error != 0 ? error : inner_->set_mode(mode, context);
+    }
+
+   private:
+    std::shared_ptr<FaultyFileSystem::State> state_;
+    std::unique_ptr<Entry> inner_;
+    std::string path_;
+};
+
 class FaultyDirectory final : public Directory {
    public:
     FaultyDirectory(std::shared_ptr<FaultyFileSystem::State> state,
@@ -84,6 +108,25 @@ class FaultyDirectory final : public Directory {
     }
 
     StatResult attributes(CallContext& context) override { return inner_->attributes(context); }
+
+    int set_group(std::uint32_t gid, CallContext& context) override {
+        const int error = state_->meet(Operation::chown, path_);
+        return error != 0 ? error : inner_->set_group(gid, context);
+    }
+
+    int set_mode(std::uint32_t mode, CallContext& context) override {
+        const int error = state_->meet(Operation::chmod, path_);
+        return error != 0 ? error : inner_->set_mode(mode, context);
+    }
+
+    Result<std::unique_ptr<Entry>> pin(const char* name, CallContext& context) override {
+        std::string path = child(name);
+        const int error = state_->meet(Operation::open, path);
+        if (error != 0) return Result<std::unique_ptr<Entry>>::failure(error);
+        auto pinned = inner_->pin(name, context);
+        if (!pinned.ok()) return pinned;
+        return {std::make_unique<FaultyEntry>(state_, std::move(pinned.value), std::move(path)), 0};
+    }
 
     bool dates_changes(const Attributes& attributes, CallContext& context) override {
         return inner_->dates_changes(attributes, context);

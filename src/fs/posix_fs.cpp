@@ -49,9 +49,10 @@ std::size_t budget_left_by_rlimit() {
 struct Abilities {
     explicit Abilities(const PosixOptions& options) : dont_sync(options.cached_attributes) {}
 
-    std::atomic<bool> noatime{true};  // until the kernel says EPERM
-    std::atomic<bool> statx{true};    // until the kernel says ENOSYS, or seccomp EPERM
-    std::atomic<bool> dont_sync;      // until the kernel says EINVAL
+    std::atomic<bool> noatime{true};    // until the kernel says EPERM
+    std::atomic<bool> statx{true};      // until the kernel says ENOSYS, or seccomp EPERM
+    std::atomic<bool> dont_sync;        // until the kernel says EINVAL
+    std::atomic<bool> fchmodat2{true};  // until the kernel says ENOSYS, or seccomp EPERM
     // The last device that was seen to date its changes. No device has the number 0.
     std::atomic<std::uint64_t> dating_device{0};
 };
@@ -174,6 +175,61 @@ void append_names(const char* buffer, std::size_t bytes, Listing& out) {
     }
 }
 
+// Not in every libc's headers: Linux 6.6.
+#ifdef SYS_fchmodat2
+constexpr long fchmodat2_number = SYS_fchmodat2;
+#else
+constexpr long fchmodat2_number = 452;
+#endif
+
+int change_group(int fd, std::uint32_t gid) noexcept {
+    constexpr auto same_owner = static_cast<uid_t>(-1);
+    return ::fchownat(fd, "", same_owner, gid, AT_EMPTY_PATH) == 0 ? 0 : errno;
+}
+
+// fchmod(2) refuses descriptors that were opened with O_PATH.
+int change_mode(Abilities& abilities, int fd, std::uint32_t mode) noexcept {
+    if (abilities.fchmodat2.load(std::memory_order_relaxed)) {
+        if (::syscall(fchmodat2_number, fd, "", mode, AT_EMPTY_PATH) == 0) return 0;
+        // Where seccomp does not know the call it may say EPERM.
+        if (errno != ENOSYS && errno != EPERM) return errno;
+    }
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    if (::chmod(path.c_str(), mode) != 0) return errno;
+    abilities.fchmodat2.store(false, std::memory_order_relaxed);
+    return 0;
+}
+
+class PosixEntry final : public Entry {
+   public:
+    PosixEntry(UniqueFd fd, std::shared_ptr<Abilities> abilities)
+        : fd_(std::move(fd)), abilities_(std::move(abilities)) {}
+
+    StatResult attributes(CallContext& context) override {
+        StatResult result;
+        result.error =
+            stat_one(*abilities_, fd_.get(), "", AT_EMPTY_PATH, StatMask::all, result.attributes);
+        context.beat();
+        return result;
+    }
+
+    int set_group(std::uint32_t gid, CallContext& context) override {
+        const int error = change_group(fd_.get(), gid);
+        context.beat();
+        return error;
+    }
+
+    int set_mode(std::uint32_t mode, CallContext& context) override {
+        const int error = change_mode(*abilities_, fd_.get(), mode);
+        context.beat();
+        return error;
+    }
+
+   private:
+    UniqueFd fd_;
+    std::shared_ptr<Abilities> abilities_;
+};
+
 class PosixDirectory final : public Directory {
    public:
     PosixDirectory(UniqueFd fd, std::shared_ptr<Abilities> abilities)
@@ -214,6 +270,26 @@ class PosixDirectory final : public Directory {
             stat_one(*abilities_, fd_.get(), "", AT_EMPTY_PATH, StatMask::all, result.attributes);
         context.beat();
         return result;
+    }
+
+    int set_group(std::uint32_t gid, CallContext& context) override {
+        const int error = change_group(fd_.get(), gid);
+        context.beat();
+        return error;
+    }
+
+    int set_mode(std::uint32_t mode, CallContext& context) override {
+        const int error = ::fchmod(fd_.get(), mode) == 0 ? 0 : errno;
+        context.beat();
+        return error;
+    }
+
+    Result<std::unique_ptr<Entry>> pin(const char* name, CallContext& context) override {
+        UniqueFd fd{::openat(fd_.get(), name, O_PATH | O_NOFOLLOW | O_CLOEXEC)};
+        const int error = fd ? 0 : errno;
+        context.beat();
+        if (error != 0) return Result<std::unique_ptr<Entry>>::failure(error);
+        return {std::make_unique<PosixEntry>(std::move(fd), abilities_), 0};
     }
 
     // A file system without any capacity is a view into the kernel: proc, sysfs, cgroup and their

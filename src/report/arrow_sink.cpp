@@ -1,6 +1,7 @@
 #include "arrow_sink.hpp"
 
-#include "utf8.hpp"
+#include "../fs/utf8.hpp"
+#include "names.hpp"
 
 namespace filetree::report {
 

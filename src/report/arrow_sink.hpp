@@ -1,6 +1,6 @@
 #pragma once
 
-#include "entry_path.hpp"
+#include "../walk/entry_path.hpp"
 #include "handover_queue.hpp"
 #include "path_row.hpp"
 #include "record_batch.hpp"
@@ -49,7 +49,7 @@ class ArrowSink final : public EntrySink {
     std::shared_ptr<BatchPool> pool_;
     std::shared_ptr<Report::Shared> shared_;
     std::unique_ptr<RecordBatch> batch_;
-    EntryPath path_;
+    walk::EntryPath path_;
     PathRow row_;
 };
 

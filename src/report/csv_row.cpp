@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "utf8.hpp"
+#include "names.hpp"
 
 namespace filetree::report {
 namespace {

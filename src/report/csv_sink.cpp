@@ -1,6 +1,6 @@
 #include "csv_sink.hpp"
 
-#include "utf8.hpp"
+#include "names.hpp"
 
 namespace filetree::report {
 

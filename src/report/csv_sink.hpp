@@ -1,7 +1,7 @@
 #pragma once
 
 #include "csv_row.hpp"
-#include "entry_path.hpp"
+#include "../walk/entry_path.hpp"
 #include "text_sink.hpp"
 
 namespace filetree::report {
@@ -23,7 +23,7 @@ class CsvSink final : public TextSink {
 
     std::shared_ptr<Report::Shared> shared_;
     CsvRow row_;
-    EntryPath path_;
+    walk::EntryPath path_;
 };
 
 }  // namespace filetree::report

@@ -1,6 +1,6 @@
 #include "path_row.hpp"
 
-#include "utf8.hpp"
+#include "../fs/utf8.hpp"
 
 namespace filetree::report {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "entry_path.hpp"
+#include "../walk/entry_path.hpp"
 #include "text_sink.hpp"
 
 namespace filetree::report {
@@ -23,7 +23,7 @@ class PathSink final : public TextSink {
 
     const TextOptions options_;
     const char terminator_;
-    EntryPath path_;
+    walk::EntryPath path_;
 };
 
 }  // namespace filetree::report

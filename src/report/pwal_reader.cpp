@@ -10,7 +10,7 @@
 #include "filetree/pwal.hpp"
 #include "path_row.hpp"
 #include "pwal_format.hpp"
-#include "utf8.hpp"
+#include "../fs/utf8.hpp"
 
 namespace filetree {
 
@@ -151,7 +151,7 @@ class PwalReader::State {
             row.extension = record.extension;
         }
         clamped_times_ +=
-            row_.append(row, record.filename, report::is_utf8(record.filename), batch);
+            row_.append(row, record.filename, is_utf8(record.filename), batch);
     }
 
     const std::string name_;

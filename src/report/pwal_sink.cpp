@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "utf8.hpp"
+#include "names.hpp"
 
 namespace filetree::report {
 

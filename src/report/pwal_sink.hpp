@@ -1,6 +1,6 @@
 #pragma once
 
-#include "entry_path.hpp"
+#include "../walk/entry_path.hpp"
 #include "pwal_format.hpp"
 #include "text_sink.hpp"
 
@@ -23,7 +23,7 @@ class PwalSink final : public TextSink {
 
     std::shared_ptr<Report::Shared> shared_;
     std::uint64_t records_ = 0;  // since the last flush
-    EntryPath path_;
+    walk::EntryPath path_;
 };
 
 }  // namespace filetree::report

@@ -55,6 +55,7 @@ class Node final : public WalkedDirectory {
         return parent_ ? parent_->attributes_.inode : 0;
     }
     [[nodiscard]] std::string_view name() const noexcept override { return name_; }
+    [[nodiscard]] const WalkedDirectory* above() const noexcept override { return parent_.get(); }
     void append_path(std::string& out) const override;
 
     [[nodiscard]] const NodePtr& parent() const noexcept { return parent_; }

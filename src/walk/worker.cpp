@@ -57,6 +57,7 @@ void Worker::run() {
 }
 
 void Worker::set_sink(std::unique_ptr<EntrySink> sink) {
+    sink->lend(*this);
     const auto lock = lock_thawed();
     sink_ = std::move(sink);
 }
@@ -65,6 +66,7 @@ void Worker::set_sink(std::unique_ptr<EntrySink> sink) {
 void Worker::let_go() {
     WorkItem last;  // destroyed after the lock is gone
     const auto lock = lock_thawed();
+    open_.reset();
     last = std::move(current_);
     step_ = Step::idle;
 }
@@ -150,6 +152,7 @@ Worker::Outcome Worker::list_open(const NodePtr& node, Handle directory) {
         if (!stat_names(*directory, names, 0, names.size())) return stopped();
     }
     if (!enter(Step::commit)) return Outcome::abandoned;
+    open_ = directory;
     note_success(*node);
     if (node->from_earlier_walk && now.error == 0) node->set_attributes(now.attributes);
     node->from_earlier_walk = false;
@@ -178,6 +181,7 @@ Worker::Outcome Worker::list_open(const NodePtr& node, Handle directory) {
         engine_.handles.keep(*node, std::move(directory), read.more);
     }
     finish_part(*node);
+    open_.reset();
     return Outcome::done;
 }
 
@@ -214,9 +218,11 @@ Worker::Outcome Worker::stat_range(WorkItem& item) {
     if (!enter_stat(item.names, item.first, item.last)) return Outcome::abandoned;
     if (!stat_names(*directory.value, *item.names, item.first, item.last)) return stopped();
     if (!enter(Step::commit)) return Outcome::abandoned;
+    open_ = std::move(directory.value);
     note_success(node);
     commit_entries(item.node, *item.names, item.first, item.last);
     finish_part(node);
+    open_.reset();
     return Outcome::done;
 }
 

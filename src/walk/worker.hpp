@@ -18,7 +18,7 @@ namespace filetree::walk {
 // Threads: run() on the worker's own thread; the rest from the supervisor and from progress().
 // `mutex_` guards the step the worker is in and what it is working on; it is taken a few times for
 // each piece of work and is almost never contended.
-class Worker {
+class Worker final : private SinkTools {
    public:
     explicit Worker(Engine& engine) : engine_(engine), context_(engine.stopping) {}
 
@@ -47,6 +47,9 @@ class Worker {
     void append_current_path(std::string& out) const;
 
    private:
+    [[nodiscard]] Directory* open_directory() const noexcept override { return open_.get(); }
+    [[nodiscard]] CallContext& context() noexcept override { return context_; }
+
     enum class Step { idle, open, read, stat, commit };
     enum class Outcome { done, abandoned };
     using Handle = std::shared_ptr<Directory>;
@@ -128,6 +131,7 @@ class Worker {
 
     // The worker's own, until it is given up; then the supervisor's.
     std::unique_ptr<EntrySink> sink_;
+    Handle open_;  // what open_directory() answers; only set in a commit step
     std::vector<WorkItem> found_;
     std::shared_ptr<Listing> names_;
     std::vector<StatResult> stats_;

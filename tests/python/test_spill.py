@@ -22,7 +22,7 @@ import pyarrow.parquet
 import pytest
 import restricted
 import support
-from pwalk import _cli_progress
+from pwalk import _cli_output
 
 MEBI = 1 << 20
 
@@ -353,5 +353,5 @@ def test_the_summary_says_what_went_through_temporary_files(bulk: Path, spill: P
 def test_neither_line_nor_summary_mention_what_did_not_happen(plain: Path, tmp_path: Path) -> None:
     assert b"temporary" not in support.run_pwalk(plain, cwd=tmp_path).stderr
     quiet, spilling = pwalk.Progress(entries=5), pwalk.Progress(entries=5, spilled=12 << 30)
-    assert "temporary" not in _cli_progress.line_of(quiet)
-    assert _cli_progress.line_of(spilling).endswith("  12.0 GiB through temporary files")
+    assert "temporary" not in _cli_output.line_of(quiet)
+    assert _cli_output.line_of(spilling).endswith("  12.0 GiB through temporary files")

@@ -21,6 +21,7 @@ void bind_options(nb::module_& module);
 void bind_ordered_walk(nb::module_& module);
 void bind_output_file(nb::module_& module);
 void bind_pwal(nb::module_& module);
+void bind_repair(nb::module_& module);
 void bind_report(nb::module_& module);
 void bind_scan(nb::module_& module);
 

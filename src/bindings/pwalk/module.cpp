@@ -4,14 +4,21 @@
 
 #include "bindings.hpp"
 #include "filetree/error.hpp"
+#include "filetree/repair.hpp"
 #include "filetree/walk.hpp"
 
 namespace {
 
 namespace nb = nanobind;
 
+// Messages name files, and names are bytes.
+void set_error(PyObject* type, const char* what) {
+    const nb::object message = nb::steal(PyUnicode_DecodeFSDefault(what));
+    if (message.is_valid()) PyErr_SetObject(type, message.ptr());
+}
+
 // SystemError: OSError(errno, strerror, filename), which Python turns into the fitting subclass.
-void translate_error(const std::exception_ptr& exception, void* /*unused*/) {
+void translate_error(const std::exception_ptr& exception, void* protected_path_error) {
     try {
         std::rethrow_exception(exception);
     } catch (const filetree::SystemError& error) {
@@ -23,10 +30,10 @@ void translate_error(const std::exception_ptr& exception, void* /*unused*/) {
         const nb::tuple arguments =
             nb::make_tuple(error.error(), std::strerror(error.error()), filename);
         PyErr_SetObject(PyExc_OSError, arguments.ptr());
+    } catch (const filetree::ProtectedPath& error) {
+        set_error(static_cast<PyObject*>(protected_path_error), error.what());
     } catch (const std::invalid_argument& error) {
-        // Messages name files, and names are bytes.
-        const nb::object message = nb::steal(PyUnicode_DecodeFSDefault(error.what()));
-        if (message.is_valid()) PyErr_SetObject(PyExc_ValueError, message.ptr());
+        set_error(PyExc_ValueError, error.what());
     }
 }
 
@@ -37,7 +44,13 @@ NB_MODULE(_core, module) {
     module.attr("__version__") = FILETREE_VERSION;
     // A daemon thread keeps what it uses until the process is gone; that is no leak to complain of.
     nb::set_leak_warnings(false);
-    nb::register_exception_translator(translate_error);
+    const nb::object protected_path_error = nb::steal(PyErr_NewExceptionWithDoc(
+        "pwalk.ProtectedPathError",
+        "The top is a directory in which nothing is to be repaired, or lies in one.",
+        PyExc_ValueError, nullptr));
+    module.attr("ProtectedPathError") = protected_path_error;
+    // The module is never unloaded: the pointer stays good.
+    nb::register_exception_translator(translate_error, protected_path_error.ptr());
     module.def("available_cores", &filetree::available_cores);
     pwalk_bindings::bind_arrow_stream(module);
     pwalk_bindings::bind_checkpoint(module);
@@ -46,6 +59,7 @@ NB_MODULE(_core, module) {
     pwalk_bindings::bind_ordered_walk(module);
     pwalk_bindings::bind_output_file(module);
     pwalk_bindings::bind_pwal(module);
+    pwalk_bindings::bind_repair(module);
     pwalk_bindings::bind_report(module);
     pwalk_bindings::bind_scan(module);
 }

@@ -23,6 +23,7 @@ class FakeDirectory final : public WalkedDirectory {
     [[nodiscard]] std::string_view name() const noexcept override {
         return std::string_view(path_).substr(path_.rfind('/') + 1);
     }
+    [[nodiscard]] const WalkedDirectory* above() const noexcept override { return nullptr; }
     void append_path(std::string& out) const override { out += path_; }
 
    private:

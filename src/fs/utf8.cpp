@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace filetree::report {
+namespace filetree {
 namespace {
 
 std::uint8_t byte(std::string_view bytes, std::size_t i) noexcept {
@@ -17,9 +17,10 @@ bool is_ascii(std::string_view bytes) noexcept {
     return any < 0x80;
 }
 
-// The length of the well-formed sequence at the start of `bytes`; 0 when there is none.
+}  // namespace
+
 // Source: the Unicode Standard, table 3-7, "Well-Formed UTF-8 Byte Sequences".
-std::size_t sequence_length(std::string_view bytes) noexcept {
+std::size_t utf8_length(std::string_view bytes) noexcept {
     const std::uint8_t lead = byte(bytes, 0);
     if (lead < 0x80) return 1;
     std::size_t length = 0;
@@ -44,12 +45,10 @@ std::size_t sequence_length(std::string_view bytes) noexcept {
     return length;
 }
 
-}  // namespace
-
 bool is_utf8(std::string_view bytes) noexcept {
     if (is_ascii(bytes)) return true;
     while (!bytes.empty()) {
-        const std::size_t length = sequence_length(bytes);
+        const std::size_t length = utf8_length(bytes);
         if (length == 0) return false;
         bytes.remove_prefix(length);
     }
@@ -59,7 +58,7 @@ bool is_utf8(std::string_view bytes) noexcept {
 void append_escaped(std::string_view bytes, std::string& out) {
     constexpr std::string_view digits = "0123456789abcdef";
     while (!bytes.empty()) {
-        const std::size_t length = sequence_length(bytes);
+        const std::size_t length = utf8_length(bytes);
         if (length == 0) {
             const std::uint8_t bad = byte(bytes, 0);
             out.append("\\x").push_back(digits[bad >> 4U]);
@@ -71,16 +70,4 @@ void append_escaped(std::string_view bytes, std::string& out) {
     }
 }
 
-bool is_plain(std::string_view bytes) noexcept {
-    bool plain = true;
-    for (const char c : bytes) plain &= static_cast<std::uint8_t>(c) >= 32 && c != '"';
-    return plain;
-}
-
-bool has_control_characters(std::string_view bytes) noexcept {
-    bool any = false;
-    for (const char c : bytes) any |= static_cast<std::uint8_t>(c) < 32;
-    return any;
-}
-
-}  // namespace filetree::report
+}  // namespace filetree

@@ -1,20 +1,24 @@
 #pragma once
 
-#include <string>
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace filetree::report {
 
-// Whether `bytes` are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
-[[nodiscard]] bool is_utf8(std::string_view bytes) noexcept;
-
-// Appends `bytes` with each byte that is not part of well-formed UTF-8 as \xNN.
-void append_escaped(std::string_view bytes, std::string& out);
-
 // Whether CSV can carry `bytes` as they are: nothing below 32, no double quote.
-[[nodiscard]] bool is_plain(std::string_view bytes) noexcept;
+[[nodiscard]] inline bool is_plain(std::string_view bytes) noexcept {
+    bool plain = true;
+    for (const char c : bytes) plain &= static_cast<std::uint8_t>(c) >= 32 && c != '"';
+    return plain;
+}
+
 // Whether any byte is below 32.
-[[nodiscard]] bool has_control_characters(std::string_view bytes) noexcept;
+[[nodiscard]] inline bool has_control_characters(std::string_view bytes) noexcept {
+    bool any = false;
+    for (const char c : bytes) any |= static_cast<std::uint8_t>(c) < 32;
+    return any;
+}
 
 // The extension of a file's name: what follows the last ".", not counting a first character. The
 // data is null when there is none; "x." has an empty one.

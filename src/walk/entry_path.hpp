@@ -5,7 +5,7 @@
 
 #include "filetree/walk.hpp"
 
-namespace filetree::report {
+namespace filetree::walk {
 
 // Full paths, one after the other in one buffer: each is valid until the next call.
 class EntryPath {
@@ -35,4 +35,4 @@ class EntryPath {
     std::size_t prefix_ = 0;
 };
 
-}  // namespace filetree::report
+}  // namespace filetree::walk

@@ -1,0 +1,14 @@
+#include "filetree/fs.hpp"
+
+#include <cerrno>
+
+namespace filetree {
+
+int Entry::set_group(std::uint32_t /*gid*/, CallContext& /*context*/) { return EROFS; }
+int Entry::set_mode(std::uint32_t /*mode*/, CallContext& /*context*/) { return EROFS; }
+
+Result<std::unique_ptr<Entry>> Directory::pin(const char* /*name*/, CallContext& /*context*/) {
+    return Result<std::unique_ptr<Entry>>::failure(EROFS);
+}
+
+}  // namespace filetree

@@ -1,0 +1,293 @@
+#include "journal.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+
+#include "../fs/utf8.hpp"
+
+namespace filetree::repair {
+namespace {
+
+constexpr std::string_view line_begin = R"({"time": )";
+
+// ---- Writing a line ---------------------------------------------------------------------------
+
+void append_unicode_escape(unsigned code, std::string& out) {
+    std::array<char, 8> text{};
+    std::snprintf(text.data(), text.size(), "\\u%04x", code);
+    out += text.data();
+}
+
+void append_json_string(std::string_view bytes, std::string& out) {
+    out.push_back('"');
+    while (!bytes.empty()) {
+        const std::size_t length = utf8_length(bytes);
+        const auto byte = static_cast<unsigned char>(bytes[0]);
+        if (length == 0) {
+            append_unicode_escape(0xDC00U + byte, out);
+        } else if (byte < 32 || byte == 127) {
+            append_unicode_escape(byte, out);
+        } else if (byte == '"' || byte == '\\') {
+            out.push_back('\\');
+            out.push_back(bytes[0]);
+        } else {
+            out.append(bytes.substr(0, length));
+        }
+        bytes.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    out.push_back('"');
+}
+
+template <class Number>
+void append_number(std::string_view name, Number number, std::string& out) {
+    out.append(name).append(std::to_string(number));
+}
+
+void append_values(std::string_view name, std::uint32_t gid, std::uint32_t mode, std::string& out) {
+    std::array<char, 16> octal{};
+    std::snprintf(octal.data(), octal.size(), "%04o", mode);
+    append_number(name, gid, out);
+    out.append(R"(, "mode": ")").append(octal.data()).append("\"}");
+}
+
+// ---- Reading a line ---------------------------------------------------------------------------
+
+// Takes a line apart from its front. Once something is not as it must be, it stays bad.
+class Cursor {
+   public:
+    explicit Cursor(std::string_view text) : text_(text) {}
+
+    [[nodiscard]] bool good() const noexcept { return good_; }
+    [[nodiscard]] bool at_end() const noexcept { return good_ && text_.empty(); }
+
+    Cursor& literal(std::string_view expected) {
+        good_ = good_ && text_.starts_with(expected);
+        if (good_) text_.remove_prefix(expected.size());
+        return *this;
+    }
+
+    template <class Number>
+    Cursor& number(std::string_view name, Number& out, int base = 10) {
+        if (!literal(name).good_) return *this;
+        const auto [end, error] =
+            std::from_chars(text_.data(), text_.data() + text_.size(), out, base);
+        good_ = error == std::errc();
+        if (good_) text_.remove_prefix(static_cast<std::size_t>(end - text_.data()));
+        return *this;
+    }
+
+    Cursor& values(std::string_view name, std::uint32_t& gid, std::uint32_t& mode) {
+        number(name, gid).number(R"(, "mode": ")", mode, 8).literal("\"}");
+        good_ = good_ && mode <= 07777;
+        return *this;
+    }
+
+    Cursor& string(std::string_view name, std::string& out) {
+        literal(name).literal("\"");
+        while (good_ && !text_.empty() && text_[0] != '"') take_character(out);
+        return literal("\"");
+    }
+
+   private:
+    void take_character(std::string& out) {
+        if (text_[0] != '\\') {
+            const std::size_t length = utf8_length(text_);
+            good_ = length > 0 && static_cast<unsigned char>(text_[0]) >= 32;
+            if (!good_) return;
+            out.append(text_.substr(0, length));
+            text_.remove_prefix(length);
+        } else if (text_.starts_with("\\u")) {
+            take_unicode_escape(out);
+        } else {
+            good_ = text_.starts_with("\\\"") || text_.starts_with("\\\\");
+            if (!good_) return;
+            out.push_back(text_[1]);
+            text_.remove_prefix(2);
+        }
+    }
+
+    void take_unicode_escape(std::string& out) {
+        unsigned code = 0;
+        const std::string_view digits = text_.substr(2, 4);
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
+        good_ = error == std::errc() && end == digits.data() + 4;
+        if (good_ && code >= 0xDC80 && code <= 0xDCFF) code -= 0xDC00;  // a byte, not a character
+        good_ = good_ && code > 0 && code < 0x100;
+        if (!good_) return;
+        out.push_back(static_cast<char>(code));
+        text_.remove_prefix(6);
+    }
+
+    std::string_view text_;
+    bool good_ = true;
+};
+
+constexpr std::size_t block_size = std::size_t{1} << 20U;
+// No path is longer; what has such a line is no journal.
+constexpr std::size_t longest_line = std::size_t{64} << 20U;
+
+struct stat status_of(int fd, const std::string& path) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) throw SystemError(errno, path);
+    if (!S_ISREG(status.st_mode))
+        throw SystemError(S_ISDIR(status.st_mode) ? EISDIR : EINVAL, path);
+    return status;
+}
+
+std::string read_at(int fd, std::uint64_t offset, std::size_t length, const std::string& path) {
+    std::string bytes(length, '\0');
+    const ssize_t got = ::pread(fd, bytes.data(), length, static_cast<off_t>(offset));
+    if (got != static_cast<ssize_t>(length)) throw SystemError(got < 0 ? errno : EIO, path);
+    return bytes;
+}
+
+bool writable_for_others(const struct stat& status) {
+    return (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+}
+
+}  // namespace
+
+void append_line(const JournalLine& line, std::string& out) {
+    append_number(line_begin, line.time, out);
+    out.append(R"(, "path": )");
+    append_json_string(line.path, out);
+    append_number(R"(, "device": )", line.device, out);
+    append_number(R"(, "inode": )", line.inode, out);
+    append_number(R"(, "size": )", line.size, out);
+    append_number(R"(, "mtime": )", line.mtime, out);
+    append_number(R"(, "uid": )", line.uid, out);
+    append_values(R"(, "old": {"gid": )", line.old_gid, line.old_mode, out);
+    append_values(R"(, "new": {"gid": )", line.new_gid, line.new_mode, out);
+    out.append("}\n");
+}
+
+std::optional<JournalLine> parse_line(std::string_view text) {
+    JournalLine line;
+    Cursor cursor(text);
+    cursor.number(line_begin, line.time)
+        .string(R"(, "path": )", line.path)
+        .number(R"(, "device": )", line.device)
+        .number(R"(, "inode": )", line.inode)
+        .number(R"(, "size": )", line.size)
+        .number(R"(, "mtime": )", line.mtime)
+        .number(R"(, "uid": )", line.uid)
+        .values(R"(, "old": {"gid": )", line.old_gid, line.old_mode)
+        .values(R"(, "new": {"gid": )", line.new_gid, line.new_mode)
+        .literal("}");
+    if (!cursor.at_end() || !line.path.starts_with('/')) return std::nullopt;
+    return line;
+}
+
+Journal::Journal(const std::string& path) : path_(path) {
+    constexpr int flags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    fd_ = UniqueFd(::open(path.c_str(), flags, 0600));
+    if (!fd_) fail(errno);
+    const struct stat status = status_of(fd_.get(), path);
+    if (status.st_uid != ::geteuid() || writable_for_others(status) || status.st_nlink != 1) {
+        fail(EPERM);
+    }
+    drop_torn_line(static_cast<std::uint64_t>(status.st_size));
+}
+
+// What was being written when its writer was killed; its change has not been made. Whatever is no
+// journal stays as it is.
+void Journal::drop_torn_line(std::uint64_t size) {
+    std::string tail;
+    std::uint64_t begin = size;
+    while (begin > 0 && tail.find('\n') == std::string::npos && tail.size() <= longest_line) {
+        const std::uint64_t length = std::min<std::uint64_t>(begin, block_size);
+        tail.insert(0, read_at(fd_.get(), begin - length, length, path_));
+        begin -= length;
+    }
+    tail.erase(0, tail.rfind('\n') + 1);  // npos + 1 is 0
+    const bool ours = tail.starts_with(line_begin) || line_begin.starts_with(tail);
+    const std::string head = read_at(fd_.get(), 0, std::min(size, line_begin.size()), path_);
+    if (!ours || !line_begin.starts_with(head)) fail(EINVAL);
+    if (!tail.empty() && ::ftruncate(fd_.get(), static_cast<off_t>(size - tail.size())) != 0) {
+        fail(errno);
+    }
+}
+
+void Journal::append(std::string_view lines) {
+    std::unique_lock lock(mutex_);
+    if (error_ != 0) fail(error_);
+    write(lines);
+    written_ += lines.size();
+    const std::uint64_t wanted = written_;
+    while (synced_ < wanted) {
+        if (error_ != 0) fail(error_);
+        if (syncing_) {
+            synced_to_.wait(lock);
+            continue;
+        }
+        syncing_ = true;
+        const std::uint64_t covered = written_;
+        lock.unlock();
+        const int error = ::fdatasync(fd_.get()) == 0 ? 0 : errno;
+        lock.lock();
+        syncing_ = false;
+        error_ = error;
+        if (error == 0) synced_ = covered;
+        synced_to_.notify_all();
+    }
+}
+
+void Journal::write(std::string_view lines) {
+    while (!lines.empty()) {
+        const ssize_t done = ::write(fd_.get(), lines.data(), lines.size());
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) {
+            error_ = errno;
+            fail(error_);
+        }
+        lines.remove_prefix(static_cast<std::size_t>(done));
+    }
+}
+
+void Journal::fail(int error) const { throw SystemError(error, path_); }
+
+JournalReader::JournalReader(const std::string& path, bool trusted) : path_(path) {
+    fd_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!fd_) throw SystemError(errno, path);
+    const struct stat status = status_of(fd_.get(), path);
+    if (trusted && (status.st_uid != 0 || writable_for_others(status))) {
+        throw SystemError(EPERM, path);
+    }
+    begin_ = static_cast<std::uint64_t>(status.st_size);
+    while (begin_ > 0 && rest_.find('\n') == std::string::npos) read_more();
+    rest_.resize(rest_.rfind('\n') + 1);  // npos + 1 is 0
+}
+
+std::optional<std::string> JournalReader::previous() {
+    for (;;) {
+        if (rest_.empty() && begin_ == 0) return std::nullopt;
+        // The newline before the one that ends the line.
+        const std::size_t before =
+            rest_.size() < 2 ? std::string::npos : rest_.rfind('\n', rest_.size() - 2);
+        if (before == std::string::npos && begin_ > 0) {
+            read_more();
+            continue;
+        }
+        const std::size_t start = before == std::string::npos ? 0 : before + 1;
+        std::string line = rest_.substr(start, rest_.size() - 1 - start);
+        rest_.resize(start);
+        return line;
+    }
+}
+
+void JournalReader::read_more() {
+    if (rest_.size() > longest_line) throw SystemError(EINVAL, path_);
+    const std::uint64_t length = std::min<std::uint64_t>(begin_, block_size);
+    rest_.insert(0, read_at(fd_.get(), begin_ - length, length, path_));
+    begin_ -= length;
+}
+
+}  // namespace filetree::repair

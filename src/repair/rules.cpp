@@ -1,0 +1,81 @@
+#include "rules.hpp"
+
+#include <algorithm>
+
+namespace filetree::repair {
+namespace {
+
+constexpr std::uint32_t group_read = 0040;
+constexpr std::uint32_t group_write = 0020;
+constexpr std::uint32_t group_execute = 0010;
+
+EntryType type_of(const Attributes& entry) noexcept {
+    return static_cast<EntryType>((entry.mode >> 12U) & 15U);
+}
+
+constexpr std::uint8_t bit(ChangeKind kind) noexcept {
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
+}
+
+}  // namespace
+
+Rules::Rules(const RepairOptions& options)
+    : change_gids_(options.change_gids),
+      group_writable_(options.force_group_writable),
+      hard_links_(options.hard_links) {
+    std::sort(change_gids_.begin(), change_gids_.end());
+}
+
+Verdict Rules::judge(const Attributes& entry, const WalkedDirectory* directory) const noexcept {
+    Verdict verdict{entry.gid, entry.mode & permission_bits};
+    const EntryType type = type_of(entry);
+    if (type == EntryType::symlink) return verdict;
+    if (unsuitable(entry)) {
+        // The group of one that was unsuitable and has been repaired is that of one further up.
+        while (directory != nullptr && unsuitable(directory->attributes())) {
+            directory = directory->above();
+        }
+        if (directory != nullptr) verdict.gid = directory->attributes().gid;
+    }
+    if (type == EntryType::directory) {
+        verdict.mode |= setgid_bit | group_read | group_execute;
+    } else {
+        if (verdict.gid != entry.gid) verdict.mode &= ~(setuid_bit | setgid_bit);
+        if (type != EntryType::regular) return verdict;
+        verdict.mode |= group_read;
+    }
+    if (group_writable_) verdict.mode |= group_write;
+    return verdict;
+}
+
+bool Rules::lacks_group(const Attributes& entry, const WalkedDirectory* directory) const noexcept {
+    if (!unsuitable(entry)) return false;
+    while (directory != nullptr && unsuitable(directory->attributes())) {
+        directory = directory->above();
+    }
+    return directory == nullptr;
+}
+
+// Of any type: a device with a link outside must not be opened to the group either.
+bool Rules::forbidden_by_links(const Attributes& entry) const noexcept {
+    return !hard_links_ && !entry.is_directory() && entry.links > 1;
+}
+
+bool Rules::unsuitable(const Attributes& entry) const noexcept {
+    return entry.gid == entry.uid || entry.gid == 0 ||
+           std::binary_search(change_gids_.begin(), change_gids_.end(), entry.gid);
+}
+
+std::uint8_t kinds_of_change(const Attributes& before, std::uint32_t gid,
+                             std::uint32_t mode) noexcept {
+    const std::uint32_t added = mode & ~before.mode;
+    const std::uint32_t removed = before.mode & ~mode & permission_bits;
+    std::uint8_t kinds = 0;
+    if (gid != before.gid) kinds |= bit(ChangeKind::group);
+    if ((added & setgid_bit) != 0) kinds |= bit(ChangeKind::setgid);
+    if ((added & ~setgid_bit) != 0) kinds |= bit(ChangeKind::permissions);
+    if (removed != 0) kinds |= bit(ChangeKind::cleared);
+    return kinds;
+}
+
+}  // namespace filetree::repair

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "filetree/repair.hpp"
+
+namespace filetree::repair {
+
+constexpr std::uint32_t setuid_bit = 04000;
+constexpr std::uint32_t setgid_bit = 02000;
+constexpr std::uint32_t permission_bits = 07777;
+
+// What an entry's group and permission bits are to be.
+struct Verdict {
+    std::uint32_t gid;
+    std::uint32_t mode;
+
+    [[nodiscard]] bool changes(const Attributes& entry) const noexcept {
+        return gid != entry.gid || mode != (entry.mode & permission_bits);
+    }
+};
+
+// The rules of repair.hpp, and nothing else: no calls, no state.
+class Rules {
+   public:
+    explicit Rules(const RepairOptions& options);
+
+    // `directory` is what the entry was found in; null for the top.
+    [[nodiscard]] Verdict judge(const Attributes& entry,
+                                const WalkedDirectory* directory) const noexcept;
+    // Whether it needs a group and there is none to take.
+    [[nodiscard]] bool lacks_group(const Attributes& entry,
+                                   const WalkedDirectory* directory) const noexcept;
+    // Whether other links than the one that was found forbid to change it.
+    [[nodiscard]] bool forbidden_by_links(const Attributes& entry) const noexcept;
+
+   private:
+    [[nodiscard]] bool unsuitable(const Attributes& entry) const noexcept;
+
+    std::vector<std::uint32_t> change_gids_;  // sorted
+    bool group_writable_;
+    bool hard_links_;
+};
+
+// The group to take from a directory or those above it.
+// A bit for each ChangeKind in which the two differ.
+[[nodiscard]] std::uint8_t kinds_of_change(const Attributes& before, std::uint32_t gid,
+                                           std::uint32_t mode) noexcept;
+
+}  // namespace filetree::repair
