@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from trees import GROUP
+
 Kind = Literal["names", "metadata"]
 Role = Literal["floor", "peer", "ours"]
 TREE = "{tree}"
@@ -203,6 +205,33 @@ def _scandir_rs(contender: Contender, python: str) -> Contender:
     )
 
 
+def _repairers(tools: Tools) -> Iterator[Contender]:
+    """Recursive changes that find nothing to change. With -v, a line for each entry looked at."""
+    for key, command in (
+        ("chmod -R g+rX", ["chmod", "-R", "g+rX", TREE]),
+        ("chgrp -R", ["chgrp", "-R", GROUP, TREE]),
+    ):
+        yield _peer(key, "metadata", command, lines(extra=1), [command[0], "-v", *command[1:]])
+    counting = (
+        "import sys, pwalk; r = pwalk.repair(sys.argv[1], dry_run={}); "
+        "print(r.progress.entries - 1 - len(r.changes) - len(r.skipped) - len(r.errors))"
+    )
+    for key, dry_run, options in (
+        ("ours: repair", False, ["--apply"]),
+        ("ours: repair, dry run", True, []),
+    ):
+        python = str(tools.python)
+        yield Contender(
+            key,
+            "ours",
+            "metadata",
+            [python, "-m", "pwalk.cli", "repair", *options, TREE],
+            first_number,
+            [python, "-c", counting.format(dry_run), TREE],
+            missing=_no_package(tools, "pwalk.repair"),
+        )
+
+
 def _no_package(tools: Tools, name: str = "pwalk.report") -> str:
     """Why ``name`` of our Python package cannot be called, or nothing."""
     if tools.python is None:
@@ -247,5 +276,5 @@ def _ours(tools: Tools) -> Iterator[Contender]:
 
 def all_contenders(tools: Tools) -> dict[str, Contender]:
     """Every contender by key, those that are missing here included."""
-    makers = (_floors, _finders, _summers, _pythons, _ours)
+    makers = (_floors, _finders, _summers, _pythons, _repairers, _ours)
     return {contender.key: contender for make in makers for contender in make(tools)}

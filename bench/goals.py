@@ -118,6 +118,9 @@ def verdicts(results: Results) -> list[str]:
         Goal("3+", "latency", "ours: scan, cached", "floor, 64, cached", 1.3),
         Goal("3+", "latency-huge", "ours: scan, cached", "floor, 64, cached", 1.3),
         *_walks(results),
+        Goal("repair", "repair", "ours: repair", "chmod -R g+rX", None),
+        Goal("repair", "repair", "ours: repair", "chgrp -R", None),
+        Goal("repair", "repair", "ours: repair", "floor, cores", None),
     ]
     lines = [goal.line(results) for goal in goals if goal.scenario in results]
     return lines + _mock(results) + _memory(results)

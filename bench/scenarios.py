@@ -24,6 +24,7 @@ class Scenario:
     delay_us: int = 0  # above 0: served by latencyfs
     attr_timeout: float = 0.0
     cold: bool = False
+    shared: bool = False  # owned and permitted so that a repair finds nothing to do
     computed: bool = False  # by the contender itself, which is told the number of files
     rounds: int | None = None  # None: as the command line says
 
@@ -34,7 +35,11 @@ class Scenario:
 
     def unavailable(self) -> str:
         """Why it cannot run here, or nothing."""
-        return "only root can drop the caches" if self.cold and os.geteuid() != 0 else ""
+        if os.geteuid() == 0:
+            return ""
+        if self.cold:
+            return "only root can drop the caches"
+        return "only root can repair" if self.shared else ""
 
     def before_each(self) -> None:
         """Prepare one run."""
@@ -49,7 +54,7 @@ class Scenario:
             return nullcontext(Path(str(self.shape.files)))
         if self.delay_us:
             return trees.with_latency(self.shape, work, programs, self.delay_us, self.attr_timeout)
-        return trees.on_disk(self.shape, work, programs)
+        return trees.on_disk(self.shape, work, programs, self.shared)
 
 
 _NAMES = ("find, names", "bfs, names", "fd, names")
@@ -141,6 +146,13 @@ def all_scenarios(quick: bool) -> list[Scenario]:
             _AT_64,
             delay_us=1000,
             attr_timeout=3.0,
+        ),
+        Scenario(
+            "repair",
+            "nothing to repair, warm cache",
+            many,
+            ("floor, cores", "chmod -R g+rX", "chgrp -R", "ours: repair", "ours: repair, dry run"),
+            shared=True,
         ),
         Scenario("walk-mock", "a computed tree through walk_mock()", mock, _MOCKS, computed=True),
         Scenario("memory", "peak memory, the warm tree", many, _MEMORY, rounds=1),

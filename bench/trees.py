@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+GROUP = "users"
+
 
 class UnavailableError(Exception):
     """A tree that cannot be had here; the text says why."""
@@ -43,9 +45,12 @@ def _require(program: Path) -> None:
 
 
 @contextlib.contextmanager
-def on_disk(shape: Shape, work: Path, programs: Path) -> Iterator[Path]:
-    """A tree below ``work``, made by make_tree unless an earlier run left it."""
-    form = "chain" if shape.chain else "tree"
+def on_disk(shape: Shape, work: Path, programs: Path, shared: bool = False) -> Iterator[Path]:
+    """A tree below ``work``, made by make_tree unless an earlier run left it.
+
+    A ``shared`` one belongs to :data:`GROUP`, which has all the rights a repair would give it.
+    """
+    form = "shared" if shared else "chain" if shape.chain else "tree"
     tree = work / f"{form}-{shape.directories}x{shape.files}"
     if not tree.exists():
         _require(programs / "make_tree")
@@ -56,6 +61,11 @@ def on_disk(shape: Shape, work: Path, programs: Path) -> Iterator[Path]:
         print(f"making {tree.name}: {shape.entries:,} entries", flush=True)
         command = [str(programs / "make_tree"), str(unfinished), *shape.options()]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        if shared:
+            subprocess.run(["chgrp", "-R", GROUP, str(unfinished)], check=True)
+            subprocess.run(["chmod", "-R", "g+rX", str(unfinished)], check=True)
+            setgid = ["-type", "d", "-exec", "chmod", "g+s", "{}", "+"]
+            subprocess.run(["find", str(unfinished), *setgid], check=True)
         unfinished.rename(tree)
     yield tree
 

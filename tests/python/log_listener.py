@@ -1,6 +1,8 @@
 """Listens at /dev/log, repairs a tree meanwhile, and prints what came, as JSON.
 
-``log_listener.py KIND TOP DRY_RUN JOURNAL``, where a journal is undone, in a mount namespace of its own, with root's rights.
+``log_listener.py KIND TOP DRY_RUN JOURNAL``, in a mount namespace of its own, with root's rights.
+If JOURNAL is not empty, it is undone instead.
+
 KIND is ``datagram``, ``stream``, ``nobody`` (nothing there), ``gone`` (nobody listens any more),
 ``deaf`` (nobody reads) or ``restarted`` (another listener takes over in the midst).
 """

@@ -234,7 +234,7 @@ def test_setuid_programs_lose_the_bit_with_their_group(top: Path) -> None:
 
 @pytest.mark.parametrize("one_file_system", [True, False])
 def test_a_bind_mount_of_etc_inside_the_tree_is_left_alone(
-    top: Path, tmp_path: Path, one_file_system: bool
+    top: Path, one_file_system: bool
 ) -> None:
     """In a mount namespace, where /etc is the test's own."""
     mounts.require_mounting()

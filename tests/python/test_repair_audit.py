@@ -19,7 +19,8 @@ from repairs import set_values
 from test_repair import put, values
 
 LINE = re.compile(
-    rb"<14>(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 123]\d \d\d:\d\d:\d\d pwalk\[(\d+)\]: "
+    rb"<14>(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 123]\d \d\d:\d\d:\d\d "
+    rb"pwalk\[(\d+)\]: "
     rb"changed uid=(\d+) gid=(\d+)->(\d+) mode=([0-7]{4})->([0-7]{4}) inode=(\d+) "
     rb'path="((?:[^"\\\x00-\x1f\x7f-\xff]|\\x[0-9a-f]{2})*)"(\.\.\.)?'
 )
