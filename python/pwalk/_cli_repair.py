@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -58,11 +60,11 @@ def command(
     if (path is None) == (undone is None):
         raise click.UsageError("one of PATH and --undo FILE is needed")
     gids = _numbers(change_gids)
-    if undone is not None:
-        result = undo(undone, not apply)
-    else:
-        assert path is not None
-        with progress_line(quiet) as progress:
+    with _says_how_to_go_on(apply), progress_line(quiet) as progress:
+        if undone is not None:
+            result = undo(undone, not apply)
+        else:
+            assert path is not None
             result = repair(
                 path,
                 not apply,
@@ -81,6 +83,16 @@ def command(
             click.echo(_line_of(change))
         _summarize(result)
     sys.exit(EXIT_WITH_ERRORS if result.errors else EXIT_COMPLETE)
+
+
+@contextmanager
+def _says_how_to_go_on(apply: bool) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if apply:
+            say("pwalk: what has been changed stays so; the same command finishes the rest")
+        raise
 
 
 def _numbers(text: str | None) -> list[int] | None:

@@ -123,6 +123,31 @@ def test_a_file_swapped_for_a_link_to_a_secret_keeps_the_secret(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["fifo", "device"])
+def test_a_file_swapped_for_something_that_waits_is_not_waited_for(
+    top: Path, swapper: Path, kind: str
+) -> None:
+    """Opening the FIFO would wait for a writer; opening the device would fail."""
+    other = top / kind
+    for _ in range(40):
+        file = put(top / "file", 1000, 1000, 0o600)
+        if kind == "fifo":
+            os.mkfifo(other)
+        else:
+            os.mknod(other, stat.S_IFCHR, os.makedev(240, 77))
+        set_values(other, 1000, 1000, 0o600)
+        with swapping(swapper, file, other) as made:
+            for _ in range(5):
+                assert pwalk.repair(top, dry_run=False).errors == []
+        file, other = (file, other) if made[0] % 2 == 0 else (other, file)
+        assert values(file) == (5, 0o640)
+        assert values(other) == (5, 0o600)
+        file.unlink()
+        other.unlink()
+        file, other = top / "file", top / kind
+
+
+@pytest.mark.slow
 def test_the_top_swapped_for_a_protected_directory_is_refused(
     tmp_path: Path, swapper: Path
 ) -> None:

@@ -415,6 +415,7 @@ def test_interrupted_on_the_command_line(tmp_path: Path) -> None:
     _, said_last = process.communicate(timeout=support.LIVENESS)
     assert b"Traceback" not in said_last
     assert process.returncode in (130, 0)
+    assert (b"finishes the rest" in said_last) == (process.returncode == 130)
     pwalk.repair(top, dry_run=False)
     assert list(pwalk.repair(top).changes) == []
 
