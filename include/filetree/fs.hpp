@@ -14,6 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -168,6 +170,38 @@ class Entry {
     [[nodiscard]] virtual int set_mode(std::uint32_t mode, CallContext& context);
 };
 
+// A place in a file's storage, in bytes.
+struct Extent {
+    std::uint64_t logical;
+    std::uint64_t physical;
+    std::uint64_t length;
+
+    bool operator==(const Extent&) const = default;
+};
+
+// A file open for reading. Any number of threads may read at once.
+class File {
+   public:
+    File() = default;
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    virtual ~File() = default;
+
+    [[nodiscard]] virtual StatResult attributes() = 0;
+    // Whether the size says how much there is to read. Not so in views into a kernel, such as
+    // /proc.
+    [[nodiscard]] virtual bool has_true_size() = 0;
+    // Fills `out` from `offset` on; fewer bytes only at the end of the file.
+    [[nodiscard]] virtual Result<std::size_t> read_at(std::uint64_t offset,
+                                                      std::span<char> out) = 0;
+    // The first place at or after `offset` that has storage: `offset` where that cannot be told,
+    // nothing when only a hole follows.
+    [[nodiscard]] virtual std::optional<std::uint64_t> next_data(std::uint64_t offset) = 0;
+    // Where it is stored, if every byte of it shares its storage with another file. With `sync`
+    // what has been changed in memory only is written first. Empty: not so, or not known.
+    [[nodiscard]] virtual std::vector<Extent> shared_extents(bool sync) = 0;
+};
+
 class Directory : public Entry {
    public:
     // Appends the next batch of names to `out`. The value is false at the end of the directory.
@@ -207,6 +241,11 @@ class FileSystem {
     [[nodiscard]] virtual Result<std::shared_ptr<Directory>> open(const std::string& path,
                                                                   CallContext& context,
                                                                   bool follow = true) = 0;
+
+    // Opens a file for reading: a regular one, or /dev/null. Another is not opened, so no FIFO
+    // waits and no device notices: EISDIR, or EINVAL.
+    [[nodiscard]] virtual Result<std::shared_ptr<File>> open_file(const std::string& path,
+                                                                  CallContext& context);
 
     // lstat of a path; of what it leads to when `follow`.
     [[nodiscard]] virtual StatResult attributes(const std::string& path, bool follow, StatMask mask,

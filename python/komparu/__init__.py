@@ -1,5 +1,34 @@
-"""Compare two file trees. Only the version is here so far."""
+"""Do these hold the same bytes?
 
+:func:`compare` two files. :func:`configure` sets options for all calls.
+"""
+
+from komparu._compare import compare
 from komparu._core import __version__
+from komparu._errors import (
+    ArchiveBombError,
+    ArchiveError,
+    ComparisonTimeoutError,
+    ConfigError,
+    KomparuError,
+    SourceNotFoundError,
+    SourceReadError,
+)
+from komparu._options import configure, get_config, reset_config
+from komparu._types import Source
 
-__all__ = ["__version__"]
+__all__ = [
+    "ArchiveBombError",
+    "ArchiveError",
+    "ComparisonTimeoutError",
+    "ConfigError",
+    "KomparuError",
+    "Source",
+    "SourceNotFoundError",
+    "SourceReadError",
+    "__version__",
+    "compare",
+    "configure",
+    "get_config",
+    "reset_config",
+]

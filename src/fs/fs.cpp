@@ -11,4 +11,9 @@ Result<std::unique_ptr<Entry>> Directory::pin(const char* /*name*/, CallContext&
     return Result<std::unique_ptr<Entry>>::failure(EROFS);
 }
 
+Result<std::shared_ptr<File>> FileSystem::open_file(const std::string& /*path*/,
+                                                    CallContext& /*context*/) {
+    return Result<std::shared_ptr<File>>::failure(EOPNOTSUPP);
+}
+
 }  // namespace filetree

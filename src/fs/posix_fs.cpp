@@ -18,6 +18,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "posix_file.hpp"
 #include "unique_fd.hpp"
 
 namespace filetree {
@@ -357,6 +358,13 @@ class PosixFileSystem final : public FileSystem {
         context.beat();
         if (!opened.ok()) return Result<std::shared_ptr<Directory>>::failure(opened.error);
         return {std::make_shared<PosixDirectory>(std::move(opened.value), abilities_), 0};
+    }
+
+    Result<std::shared_ptr<File>> open_file(const std::string& path,
+                                            CallContext& context) override {
+        auto opened = open_posix_file(path.c_str());
+        context.beat();
+        return opened;
     }
 
     StatResult attributes(const std::string& path, bool follow, StatMask mask,

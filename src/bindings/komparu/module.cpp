@@ -1,6 +1,164 @@
+#include <fcntl.h>
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "../gil.hpp"
+#include "filetree/compare.hpp"
+#include "filetree/posix_fs.hpp"
+
+namespace {
+
+namespace nb = nanobind;
+using bindings::Unlocked;
+using filetree::CompareError;
+using filetree::CompareFailure;
+using filetree::CompareOptions;
+using filetree::Comparison;
+using filetree::FileComparison;
+using filetree::Pool;
+
+std::string to_string(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
+nb::bytes to_bytes(const std::string& string) { return nb::bytes(string.data(), string.size()); }
+
+const char* name_of(CompareFailure failure) {
+    switch (failure) {
+        case CompareFailure::not_found:
+            return "not_found";
+        case CompareFailure::unreadable:
+            return "unreadable";
+        case CompareFailure::cancelled:
+            break;
+    }
+    return "cancelled";
+}
+
+// Keeps nothing but what it has learned about the kernel.
+std::shared_ptr<filetree::FileSystem> posix_file_system() {
+    static const std::shared_ptr<filetree::FileSystem> fs = filetree::make_posix_file_system();
+    return fs;
+}
+
+// None, or (failure, errno, path, message). What is no CompareError is thrown.
+nb::object failure_of(const Comparison& comparison) {
+    const std::exception_ptr failure = comparison.failure();
+    if (!failure) return nb::none();
+    try {
+        std::rethrow_exception(failure);
+    } catch (const CompareError& error) {
+        return nb::make_tuple(name_of(error.failure()), error.error(), to_bytes(error.path()),
+                              to_bytes(error.what()));
+    }
+}
+
+// Numbers of comparisons that have ended, for a loop that waits for a descriptor.
+//
+// Threads: any. The pool's threads put numbers in; the loop's takes them out.
+class Completions {
+   public:
+    Completions() : shared_(std::make_shared<Shared>()) {
+        if (shared_->fd < 0) throw std::bad_alloc();
+    }
+
+    [[nodiscard]] int fd() const { return shared_->fd; }
+
+    void watch(Comparison& comparison, std::uint64_t number) const {
+        comparison.on_finished([shared = shared_, number] { shared->put(number); });
+    }
+
+    [[nodiscard]] std::vector<std::uint64_t> take() const {
+        std::uint64_t count = 0;
+        (void)!::read(shared_->fd, &count, sizeof count);
+        const std::lock_guard lock(shared_->mutex);
+        return std::exchange(shared_->numbers, {});
+    }
+
+   private:
+    // Stays until the last comparison that was watched has ended.
+    struct Shared {
+        ~Shared() {
+            if (fd >= 0) ::close(fd);
+        }
+        void put(std::uint64_t number) {
+            const std::lock_guard lock(mutex);
+            numbers.push_back(number);
+            const std::uint64_t one = 1;
+            (void)!::write(fd, &one, sizeof one);  // fails only when it is full, that is, readable
+        }
+
+        const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        std::mutex mutex;
+        std::vector<std::uint64_t> numbers;
+    };
+    std::shared_ptr<Shared> shared_;
+};
+
+std::chrono::nanoseconds to_duration(double seconds) {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+        std::chrono::duration<double>(seconds));
+}
+
+}  // namespace
 
 NB_MODULE(_core, module) {
     module.doc() = "The core of komparu.";
     module.attr("__version__") = FILETREE_VERSION;
+    // A daemon thread keeps what it uses until the process is gone; that is no leak to complain of.
+    nb::set_leak_warnings(false);
+
+    nb::class_<CompareOptions>(module, "CompareOptions")
+        .def(
+            "__init__",
+            [](CompareOptions* self, std::size_t chunk_size, bool size_precheck, bool quick_check,
+               unsigned max_workers) {
+                new (self) CompareOptions{chunk_size, size_precheck, quick_check, max_workers};
+            },
+            nb::kw_only(), nb::arg("chunk_size"), nb::arg("size_precheck"), nb::arg("quick_check"),
+            nb::arg("max_workers") = 0);
+
+    nb::class_<Pool>(module, "Pool")
+        .def(nb::init<unsigned>(), nb::arg("threads") = 0)
+        .def_prop_ro("threads", &Pool::threads);
+
+    nb::class_<Comparison>(module, "Comparison")
+        .def(
+            "wait",
+            [](Comparison& self, double timeout) {
+                const Unlocked unlocked;
+                return self.wait(to_duration(timeout));
+            },
+            nb::arg("timeout"))
+        .def("cancel", &Comparison::cancel)
+        .def("failure", &failure_of);
+
+    nb::class_<FileComparison, Comparison>(module, "FileComparison")
+        .def(
+            "__init__",
+            [](FileComparison* self, Pool& pool, const nb::bytes& path_a, const nb::bytes& path_b,
+               const CompareOptions& options) {
+                new (self) FileComparison(pool, posix_file_system(), to_string(path_a),
+                                          to_string(path_b), options);
+            },
+            nb::arg("pool"), nb::arg("path_a"), nb::arg("path_b"), nb::arg("options"))
+        .def_prop_ro("equal", &FileComparison::equal)
+        .def_prop_ro("bytes_read", &FileComparison::bytes_read);
+
+    nb::class_<Completions>(module, "Completions")
+        .def(nb::init<>())
+        .def_prop_ro("fd", &Completions::fd)
+        .def("watch", &Completions::watch, nb::arg("comparison"), nb::arg("number"))
+        .def("take", [](const Completions& self) {
+            nb::list numbers;
+            for (const std::uint64_t number : self.take()) numbers.append(number);
+            return numbers;
+        });
 }

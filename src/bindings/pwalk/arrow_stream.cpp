@@ -9,7 +9,6 @@
 #include <string>
 
 #include "filetree/error.hpp"
-#include "gil.hpp"
 
 namespace pwalk_bindings {
 namespace {

@@ -7,11 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "../gil.hpp"
 #include "filetree/checkpoint.hpp"
 
 namespace pwalk_bindings {
 
 namespace nb = nanobind;
+using bindings::Locked;
+using bindings::Unlocked;
 
 // One for each bound class.
 void bind_arrow_stream(nb::module_& module);

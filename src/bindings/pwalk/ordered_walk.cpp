@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "bindings.hpp"
-#include "gil.hpp"
 #include "text.hpp"
 
 namespace pwalk_bindings {

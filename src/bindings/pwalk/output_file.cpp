@@ -1,7 +1,6 @@
 #include "filetree/output_file.hpp"
 
 #include "bindings.hpp"
-#include "gil.hpp"
 
 namespace pwalk_bindings {
 

@@ -2,7 +2,6 @@
 
 #include "arrow_stream.hpp"
 #include "filetree/error.hpp"
-#include "gil.hpp"
 
 namespace pwalk_bindings {
 namespace {

@@ -3,7 +3,6 @@
 #include <nanobind/stl/vector.h>
 
 #include "bindings.hpp"
-#include "gil.hpp"
 
 namespace pwalk_bindings {
 namespace {

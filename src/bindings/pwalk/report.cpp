@@ -5,7 +5,6 @@
 
 #include "bindings.hpp"
 #include "filetree/checkpoint.hpp"
-#include "gil.hpp"
 
 namespace pwalk_bindings {
 namespace {

@@ -8,7 +8,7 @@
 #include <nanobind/nanobind.h>
 #include <unistd.h>
 
-namespace pwalk_bindings {
+namespace bindings {
 
 // Without the GIL, in a thread that has it.
 class Unlocked {
@@ -46,4 +46,4 @@ class Locked {
     PyGILState_STATE state_;
 };
 
-}  // namespace pwalk_bindings
+}  // namespace bindings

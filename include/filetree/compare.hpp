@@ -1,0 +1,117 @@
+#pragma once
+
+// Do these hold the same bytes?
+//
+// A Comparison is work for a Pool, whose threads share all comparisons fairly: each takes a piece
+// of one, a few milliseconds' worth, then a piece of the next. Nobody waits in a call that may hang
+// but the pool's threads; who wants the answer waits for the Comparison.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "filetree/fs.hpp"
+
+namespace filetree {
+
+// Why there is no answer.
+enum class CompareFailure : std::uint8_t {
+    not_found,   // a source does not exist
+    unreadable,  // a source cannot be read, or has changed meanwhile
+    cancelled,
+};
+
+class CompareError : public std::runtime_error {
+   public:
+    // `error` is an errno; `what` is said in place of its text when it is not empty.
+    CompareError(CompareFailure failure, int error, std::string path, const std::string& what = {});
+
+    [[nodiscard]] CompareFailure failure() const noexcept { return failure_; }
+    [[nodiscard]] int error() const noexcept { return error_; }
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+   private:
+    CompareFailure failure_;
+    int error_;
+    std::string path_;
+};
+
+struct CompareOptions {
+    std::size_t chunk_size = 0;  // bytes of one read; 0: what is fastest
+    bool size_precheck = true;   // different sizes are an answer
+    bool quick_check = true;     // of large files: look at some places first
+    unsigned max_workers = 0;    // threads of the pool's that may work at it at once; 0: all
+};
+
+class Job;
+
+// Threads for any number of comparisons. As many as there are cores, and more while all of them
+// wait for storage.
+//
+// Threads: every call from any thread.
+class Pool {
+   public:
+    // 0: as many as there are cores.
+    explicit Pool(unsigned threads = 0);
+    // Cancels what is under way. A thread that stays in a system call for a second is left behind.
+    ~Pool();
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    void submit(std::shared_ptr<Job> job);
+    [[nodiscard]] unsigned threads() const;
+
+    class State;
+
+   private:
+    std::shared_ptr<State> state_;
+};
+
+// A comparison under way, or done.
+//
+// Threads: every call from any thread.
+class Comparison {
+   public:
+    Comparison(const Comparison&) = delete;
+    Comparison& operator=(const Comparison&) = delete;
+    // Cancels; does not wait.
+    virtual ~Comparison();
+
+    // Waits for the end. False: not yet.
+    [[nodiscard]] bool wait(std::chrono::nanoseconds timeout);
+    // Called once, on a thread of the pool's; at once if it has ended.
+    void on_finished(std::function<void()> callback);
+    // Stops within a chunk; the answer is then the failure `cancelled`. Idempotent.
+    void cancel() noexcept;
+    // What ended it without an answer; null when there is one.
+    [[nodiscard]] std::exception_ptr failure() const;
+
+   protected:
+    explicit Comparison(std::shared_ptr<Job> job);
+
+    std::shared_ptr<Job> job_;
+};
+
+// Two files, by path. Only regular files are read, and /dev/null; others are refused without being
+// opened.
+//
+// The same inode, or extents that both share, are equal without being read; two sizes that can be
+// trusted and differ are different. A file that changes meanwhile is a failure, not an answer.
+class FileComparison final : public Comparison {
+   public:
+    FileComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string path_a,
+                   std::string path_b, const CompareOptions& options);
+    ~FileComparison() override;
+
+    // Once it has ended without a failure.
+    [[nodiscard]] bool equal() const;
+    // Bytes read so far, of both sides.
+    [[nodiscard]] std::uint64_t bytes_read() const;
+};
+
+}  // namespace filetree

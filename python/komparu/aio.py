@@ -1,0 +1,138 @@
+"""The functions of :mod:`komparu` as coroutines.
+
+No thread waits for a call: the core says through one descriptor which comparisons have ended.
+Cancelling a task stops its comparison within a chunk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import select
+import threading
+import weakref
+from collections.abc import Mapping
+
+from komparu import _compare, _core
+from komparu._calls import raise_failure, timed_out
+from komparu._options import NOT_GIVEN, Options
+from komparu._sources import AnySource
+
+__all__ = ["compare"]
+
+
+class _Bridge:
+    """Wakes the futures of one event loop. Holds no reference to the loop, which holds it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._completions = _core.Completions()
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._numbers = itertools.count()
+        self._process = os.getpid()
+        try:
+            loop.add_reader(self._completions.fd, self._wake)
+        except NotImplementedError:
+            threading.Thread(
+                target=_forward, args=(weakref.ref(self), weakref.ref(loop)), daemon=True
+            ).start()
+
+    def serves(self) -> bool:
+        """Return whether this process made it: a descriptor is shared with the parent."""
+        return self._process == os.getpid()
+
+    async def end_of(self, comparison: _core.Comparison) -> None:
+        number = next(self._numbers)
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        self._completions.watch(comparison, number)
+        try:
+            await future
+        finally:
+            self._waiting.pop(number, None)
+
+    def _wake(self) -> None:
+        for number in self._completions.take():
+            future = self._waiting.get(number)
+            if future is not None and not future.done():
+                future.set_result(None)
+
+    @property
+    def fd(self) -> int:
+        return self._completions.fd
+
+
+def _forward(
+    bridge_of: weakref.ref[_Bridge], loop_of: weakref.ref[asyncio.AbstractEventLoop]
+) -> None:
+    """Wake a loop that cannot watch descriptors itself, as long as it is there."""
+    while True:
+        bridge, loop = bridge_of(), loop_of()
+        if bridge is None or loop is None or loop.is_closed():
+            return
+        fd = bridge.fd
+        del bridge
+        if select.select([fd], [], [], 1.0)[0]:
+            bridge = bridge_of()
+            if bridge is None:
+                return
+            try:
+                loop.call_soon_threadsafe(bridge._wake)
+            except RuntimeError:  # closed meanwhile
+                return
+            # Until it has been woken there is nothing new to say.
+            del bridge
+
+
+_bridges: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Bridge] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def _bridge() -> _Bridge:
+    loop = asyncio.get_running_loop()
+    bridge = _bridges.get(loop)
+    if bridge is None or not bridge.serves():
+        bridge = _bridges[loop] = _Bridge(loop)
+    return bridge
+
+
+async def _await_end(comparison: _core.Comparison, timeout: float | None) -> None:
+    try:
+        await asyncio.wait_for(_bridge().end_of(comparison), timeout)
+    except asyncio.TimeoutError:
+        raise timed_out(timeout) from None
+    finally:
+        comparison.cancel()
+    raise_failure(comparison)
+
+
+async def compare(
+    source_a: AnySource,
+    source_b: AnySource,
+    *,
+    chunk_size: int = NOT_GIVEN,
+    size_precheck: bool = NOT_GIVEN,
+    quick_check: bool = NOT_GIVEN,
+    headers: Mapping[str, str] | None = NOT_GIVEN,
+    timeout: float | None = NOT_GIVEN,
+    follow_redirects: bool = NOT_GIVEN,
+    verify_ssl: bool = NOT_GIVEN,
+    proxy: str | None = NOT_GIVEN,
+    comparison_timeout: float | None = NOT_GIVEN,
+) -> bool:
+    """Return whether two sources hold the same bytes; see :func:`komparu.compare`."""
+    options = Options(
+        chunk_size=chunk_size,
+        size_precheck=size_precheck,
+        quick_check=quick_check,
+        headers=headers,
+        timeout=timeout,
+        follow_redirects=follow_redirects,
+        verify_ssl=verify_ssl,
+        proxy=proxy,
+        comparison_timeout=comparison_timeout,
+    )
+    comparison = _compare.start(source_a, source_b, options)
+    await _await_end(comparison, options.comparison_timeout)
+    return comparison.equal

@@ -1,0 +1,51 @@
+#include <cstring>
+#include <utility>
+
+#include "file_pair.hpp"
+#include "filetree/compare.hpp"
+
+namespace filetree {
+namespace {
+
+std::string message(int error, const std::string& path, const std::string& what) {
+    const std::string reason = what.empty() ? std::strerror(error) : what;
+    return path.empty() ? reason : path + ": " + reason;
+}
+
+}  // namespace
+
+CompareError::CompareError(CompareFailure failure, int error, std::string path,
+                           const std::string& what)
+    : std::runtime_error(message(error, path, what)),
+      failure_(failure),
+      error_(error),
+      path_(std::move(path)) {}
+
+Comparison::Comparison(std::shared_ptr<Job> job) : job_(std::move(job)) {}
+Comparison::~Comparison() { Comparison::cancel(); }
+
+bool Comparison::wait(std::chrono::nanoseconds timeout) { return job_->wait(timeout); }
+void Comparison::on_finished(std::function<void()> callback) {
+    job_->on_finished(std::move(callback));
+}
+void Comparison::cancel() noexcept { job_->cancel(); }
+std::exception_ptr Comparison::failure() const { return job_->failure(); }
+
+FileComparison::FileComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string path_a,
+                               std::string path_b, const CompareOptions& options)
+    : Comparison(std::make_shared<compare::FilePairJob>(std::move(fs), std::move(path_a),
+                                                        std::move(path_b), options)) {
+    pool.submit(job_);
+}
+
+FileComparison::~FileComparison() = default;
+
+bool FileComparison::equal() const {
+    return static_cast<const compare::FilePairJob&>(*job_).equal();
+}
+
+std::uint64_t FileComparison::bytes_read() const {
+    return static_cast<const compare::FilePairJob&>(*job_).bytes_read();
+}
+
+}  // namespace filetree

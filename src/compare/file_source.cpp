@@ -1,0 +1,72 @@
+#include "file_source.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <vector>
+
+namespace filetree::compare {
+namespace {
+
+constexpr std::uint64_t stat_block = 512;  // bytes; what Attributes::blocks counts
+
+[[noreturn]] void fail(int error, const std::string& path, const char* what = "") {
+    const bool missing = error == ENOENT || error == ENOTDIR;
+    throw CompareError(missing ? CompareFailure::not_found : CompareFailure::unreadable, error,
+                       path, what);
+}
+
+bool same(const Timestamp& a, const Timestamp& b) {
+    return a.seconds == b.seconds && a.nanoseconds == b.nanoseconds;
+}
+
+bool is_regular(const Attributes& entry) { return (entry.mode & 0170000U) == 0100000U; }
+
+}  // namespace
+
+FileSource::FileSource(FileSystem& fs, const std::string& path) : path_(path) {
+    const std::atomic<bool> never{false};
+    CallContext context(never);
+    auto opened = fs.open_file(path, context);
+    if (opened.error == EINVAL) fail(EINVAL, path, "not a regular file");
+    if (!opened.ok()) fail(opened.error, path);
+    file_ = std::move(opened.value);
+    const StatResult seen = file_->attributes();
+    if (seen.error != 0) fail(seen.error, path);
+    seen_ = seen.attributes;
+    if (seen_.size > 0 && file_->has_true_size()) size_ = seen_.size;
+}
+
+bool FileSource::is_same_as(const FileSource& other) const noexcept {
+    return seen_.device == other.seen_.device && seen_.inode == other.seen_.inode;
+}
+
+bool FileSource::may_have_holes() const noexcept { return seen_.blocks * stat_block < seen_.size; }
+
+std::size_t FileSource::read_at(std::uint64_t offset, std::span<char> out) const {
+    const Result<std::size_t> read = file_->read_at(offset, out);
+    if (!read.ok()) fail(read.error, path_);
+    return read.value;
+}
+
+void FileSource::check_unchanged() const {
+    if (!is_regular(seen_)) return;  // /dev/null, whose times change with every use by others
+    const StatResult found = file_->attributes();
+    if (found.error != 0) fail(found.error, path_);
+    const Attributes& now = found.attributes;
+    if (now.size != seen_.size || !same(now.mtime, seen_.mtime) || !same(now.ctime, seen_.ctime)) {
+        fail(EAGAIN, path_, "the file changed while it was compared");
+    }
+}
+
+bool share_all_extents(const FileSource& a, const FileSource& b) {
+    if (!a.size() || a.size() != b.size() || a.seen_.device != b.seen_.device) return false;
+    // The first look costs little; the second one writes out what has been changed in memory only,
+    // which the first one may not have seen.
+    for (const bool sync : {false, true}) {
+        const std::vector<Extent> extents = a.file_->shared_extents(sync);
+        if (extents.empty() || extents != b.file_->shared_extents(sync)) return false;
+    }
+    return true;
+}
+
+}  // namespace filetree::compare

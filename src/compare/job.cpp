@@ -1,0 +1,83 @@
+#include "job.hpp"
+
+#include <cerrno>
+#include <utility>
+
+#include "filetree/compare.hpp"
+
+namespace filetree {
+
+Job::Piece Job::begin() {
+    const std::lock_guard lock(mutex_);
+    if (stopping() || active_ >= limit_) return {};
+    Piece piece = take();
+    if (piece) ++active_;
+    return piece;
+}
+
+bool Job::end(std::exception_ptr failure) {
+    std::unique_lock lock(mutex_);
+    --active_;
+    if (failure && !failure_) {
+        failure_ = std::move(failure);
+        stop();
+    }
+    const bool more = !stopping() && has_more();
+    if (active_ == 0 && !more) finish(lock);
+    return more;
+}
+
+void Job::cancel() noexcept {
+    std::unique_lock lock(mutex_);
+    if (ended_) return;
+    if (!failure_) {
+        failure_ = std::make_exception_ptr(
+            CompareError(CompareFailure::cancelled, ECANCELED, {}, "cancelled"));
+    }
+    stop();
+    if (active_ == 0) finish(lock);
+}
+
+void Job::finish(std::unique_lock<std::mutex>& lock) {
+    ended_ = true;
+    std::exception_ptr failure = failure_;
+    lock.unlock();
+    if (!failure) {
+        try {
+            conclude();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+    }
+    lock.lock();
+    failure_ = std::move(failure);
+    finished_ = true;
+    changed_.notify_all();
+    const std::function<void()> callback = std::exchange(callback_, nullptr);
+    lock.unlock();
+    if (callback) callback();
+    lock.lock();
+}
+
+bool Job::wait(std::chrono::nanoseconds timeout) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [this] { return finished_; });
+}
+
+void Job::on_finished(std::function<void()> callback) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!finished_) {
+            callback_ = std::move(callback);
+            return;
+        }
+    }
+    callback();
+}
+
+std::exception_ptr Job::failure() const {
+    const std::lock_guard lock(mutex_);
+    return failure_;
+}
+
+}  // namespace filetree

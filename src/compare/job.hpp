@@ -1,0 +1,64 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <mutex>
+
+namespace filetree {
+
+// Work in pieces, which threads of a pool do side by side.
+//
+// Invariants: at most `limit` pieces are under way at once. conclude() is called exactly once, by
+// whoever ends the last piece or cancels when there is none; nothing of the job runs after it.
+// The first failure stops the job.
+class Job : public std::enable_shared_from_this<Job> {
+   public:
+    using Piece = std::function<void()>;
+
+    Job() = default;
+    Job(const Job&) = delete;
+    Job& operator=(const Job&) = delete;
+    virtual ~Job() = default;
+
+    // The pool's: a piece to do, and that it has been done. begin() is empty when there is none
+    // now; end() is true when there are more.
+    [[nodiscard]] Piece begin();
+    [[nodiscard]] bool end(std::exception_ptr failure);
+
+    void cancel() noexcept;
+    [[nodiscard]] bool wait(std::chrono::nanoseconds timeout);
+    void on_finished(std::function<void()> callback);
+    [[nodiscard]] std::exception_ptr failure() const;
+
+   protected:
+    // Both with mutex_ held. The next piece; empty when there is none now.
+    [[nodiscard]] virtual Piece take() = 0;
+    [[nodiscard]] virtual bool has_more() const = 0;
+    // When all is done and nothing has failed; may throw what is then the failure.
+    virtual void conclude() = 0;
+
+    // No more pieces are wanted: the answer is known.
+    void stop() noexcept { stopping_.store(true); }
+    [[nodiscard]] bool stopping() const noexcept { return stopping_.load(); }
+
+    mutable std::mutex mutex_;
+    unsigned limit_ = std::numeric_limits<unsigned>::max();
+
+   private:
+    void finish(std::unique_lock<std::mutex>& lock);
+
+    std::atomic<bool> stopping_{false};
+    unsigned active_ = 0;
+    bool ended_ = false;     // nothing will be begun any more
+    bool finished_ = false;  // and concluded
+    std::exception_ptr failure_;
+    std::condition_variable changed_;
+    std::function<void()> callback_;
+};
+
+}  // namespace filetree

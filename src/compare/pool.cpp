@@ -1,0 +1,176 @@
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <unordered_set>
+
+#include "filetree/compare.hpp"
+#include "filetree/walk.hpp"
+#include "job.hpp"
+
+namespace filetree {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// While there is work, and no thread has come back for this long, another one is started.
+constexpr milliseconds patience{20};
+constexpr unsigned most_threads = 128;
+// A thread beyond the cores' number ends when it has had nothing to do for this long.
+constexpr milliseconds idle_time{500};
+constexpr milliseconds farewell{1000};
+
+}  // namespace
+
+// What the threads share; each holds a reference, as one that hangs may outlive the pool.
+//
+// Jobs that have something to do stand in a queue; a thread takes the first, begins a piece of it
+// and puts it back at the end: each job has its turn.
+class Pool::State : public std::enable_shared_from_this<Pool::State> {
+   public:
+    explicit State(unsigned cores) : cores_(cores) {}
+
+    void submit(std::shared_ptr<Job> job) {
+        const std::lock_guard lock(mutex_);
+        jobs_.insert(job);
+        enqueue(std::move(job));
+    }
+
+    void close() {
+        std::unordered_set<std::shared_ptr<Job>> jobs;
+        {
+            const std::lock_guard lock(mutex_);
+            closed_ = true;
+            jobs = jobs_;
+            queue_.clear();
+            queued_.clear();
+            work_.notify_all();
+        }
+        for (const auto& job : jobs) job->cancel();
+        std::unique_lock lock(mutex_);
+        gone_.wait_for(lock, farewell, [this] { return threads_ == 0; });
+    }
+
+    [[nodiscard]] unsigned threads() const {
+        const std::lock_guard lock(mutex_);
+        return threads_;
+    }
+
+   private:
+    // With the lock held.
+    void enqueue(std::shared_ptr<Job> job) {
+        if (closed_ || !queued_.insert(job.get()).second) return;
+        queue_.push_back(std::move(job));
+        if (idle_ > 0) {
+            work_.notify_one();
+        } else if (threads_ < cores_) {
+            start_thread();
+        } else if (!watching_) {
+            watching_ = true;
+            std::thread([self = shared_from_this()] { self->watch(); }).detach();
+        }
+    }
+
+    void start_thread() {
+        ++threads_;
+        try {
+            std::thread([self = shared_from_this()] { self->run(); }).detach();
+        } catch (...) {
+            --threads_;
+            if (threads_ == 0) throw;  // with fewer than wanted it still goes on
+        }
+    }
+
+    void run() {
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            std::shared_ptr<Job> job;
+            Job::Piece piece = next(lock, job);
+            if (!piece) break;
+            ++begun_;
+            lock.unlock();
+            std::exception_ptr failure;
+            try {
+                piece();
+            } catch (...) {
+                failure = std::current_exception();
+            }
+            piece = nullptr;
+            const bool more = job->end(std::move(failure));
+            const bool over = !more && job->wait({});
+            lock.lock();
+            if (more) enqueue(job);
+            if (over) jobs_.erase(job);
+        }
+        --threads_;
+        gone_.notify_all();
+    }
+
+    // The next piece of work; empty when this thread is to end.
+    Job::Piece next(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job>& job) {
+        for (;;) {
+            while (!queue_.empty()) {
+                job = std::move(queue_.front());
+                queue_.pop_front();
+                queued_.erase(job.get());
+                lock.unlock();
+                Job::Piece piece = job->begin();
+                const bool over = !piece && job->wait({});
+                lock.lock();
+                if (piece) {
+                    enqueue(job);  // others may help
+                    return piece;
+                }
+                if (over) jobs_.erase(job);
+            }
+            if (closed_) return {};
+            ++idle_;
+            const bool called =
+                work_.wait_for(lock, idle_time, [this] { return closed_ || !queue_.empty(); });
+            --idle_;
+            if (!called && threads_ > cores_) return {};
+        }
+    }
+
+    // While there is more work than threads: starts one when all of them seem to wait.
+    void watch() {
+        std::unique_lock lock(mutex_);
+        std::uint64_t seen = begun_;
+        while (!closed_ && !queue_.empty()) {
+            lock.unlock();
+            std::this_thread::sleep_for(patience);
+            lock.lock();
+            if (begun_ == seen && !queue_.empty() && idle_ == 0 && threads_ < most_threads) {
+                start_thread();
+            }
+            seen = begun_;
+        }
+        watching_ = false;
+    }
+
+    const unsigned cores_;
+    mutable std::mutex mutex_;
+    std::condition_variable work_;
+    std::condition_variable gone_;
+    std::deque<std::shared_ptr<Job>> queue_;
+    std::unordered_set<const Job*> queued_;
+    std::unordered_set<std::shared_ptr<Job>> jobs_;  // not yet over
+    unsigned threads_ = 0;
+    unsigned idle_ = 0;
+    std::uint64_t begun_ = 0;  // pieces
+    bool watching_ = false;
+    bool closed_ = false;
+};
+
+Pool::Pool(unsigned threads)
+    : state_(std::make_shared<State>(threads != 0 ? threads : available_cores())) {}
+
+Pool::~Pool() { state_->close(); }
+
+void Pool::submit(std::shared_ptr<Job> job) { state_->submit(std::move(job)); }
+
+unsigned Pool::threads() const { return state_->threads(); }
+
+}  // namespace filetree

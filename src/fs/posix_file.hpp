@@ -1,0 +1,12 @@
+#pragma once
+
+#include <memory>
+
+#include "filetree/fs.hpp"
+
+namespace filetree {
+
+// FileSystem::open_file of the machine's file system.
+[[nodiscard]] Result<std::shared_ptr<File>> open_posix_file(const char* path);
+
+}  // namespace filetree
