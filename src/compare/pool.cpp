@@ -124,6 +124,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
                     return piece;
                 }
                 if (over) jobs_.erase(job);
+                job.reset();  // it must not live, its files open, for as long as this thread idles
             }
             if (closed_) return {};
             ++idle_;

@@ -49,6 +49,29 @@ def tmpfs(at: Path, size: str = "16m") -> Iterator[Path]:
 
 
 @contextmanager
+def image(directory: Path, kind: str, size: str = "400m") -> Iterator[Path]:
+    """A new file system of ``kind``, ``"xfs"`` or ``"btrfs"``, in a file below ``directory``."""
+    require_mounting()
+    make = shutil.which(f"mkfs.{kind}", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if make is None:
+        pytest.skip(f"there is no mkfs.{kind}")
+    if kind not in Path("/proc/filesystems").read_text().split():
+        pytest.skip(f"this kernel has no {kind}")
+    file, at = directory / f"{kind}.image", directory / kind
+    subprocess.run(["truncate", "-s", size, str(file)], check=True)
+    subprocess.run([make, "-q", str(file)], check=True, capture_output=True)
+    at.mkdir()
+    try:
+        _mount("-o", "loop", str(file), str(at))
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"a file cannot be mounted here: {error.stderr.decode().strip()}")
+    try:
+        yield at
+    finally:
+        _unmount(at)
+
+
+@contextmanager
 def bind(source: Path, at: Path) -> Iterator[Path]:
     """``source``, a file or a directory, mounted on ``at`` while the context lasts."""
     require_mounting()
