@@ -37,7 +37,7 @@ struct RepairOptions {
     bool force_group_writable = false;
     // Change regular files with other links too: those may be anywhere.
     bool hard_links = false;
-    // A file that gets each change before it is made; "": none.
+    // A file that gets each change before it is made, and is itself left alone; "": none.
     std::string journal;
 };
 

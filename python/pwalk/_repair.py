@@ -168,7 +168,7 @@ def repair(
         because another link may be outside of the tree, where the group had no access;
         ``"repair"`` does not mind
     :param journal: a file to which each change is written before it is made, for :func:`undo`;
-        created for root alone, or gone on with. A dry run does not touch it
+        created for root alone, or gone on with; itself left alone. A dry run does not touch it
     :param progress: called with a :class:`Progress`, at least once and at most 10 times a second,
         on this thread; what it raises ends the repair
     :returns: the changes, what failed, and what was left alone
@@ -255,7 +255,8 @@ def undo(journal: _arguments.StrPath, dry_run: bool = True) -> RepairResult:
     An entry is restored only if it is the same inode, and its owner, group and mode are what the
     repair left; what is not restored is in ``skipped``, with the reason. Nothing is said about
     entries that are as they were before the repair. Setuid and setgid bits are given back only to
-    files that have not been written to since.
+    files that have not been written to since; a setgid bit of a group that is not the owner's own
+    only to root's, as an owner can hide that a file has been written to.
 
     :param journal: the file that :func:`repair` has written
     :param dry_run: find the changes, but make none

@@ -74,9 +74,11 @@ void apply(Entry& entry, const Attributes& before, const Verdict& verdict, std::
         if (error == 0) done.mode = mode;
     };
     if (verdict.gid != before.gid) {
-        // The kernel clears most of these bits, but not all, and only with the change: whoever is
-        // killed in between must not leave a bit behind that the next run takes for a good one.
-        if (!before.is_directory()) set_mode(done.mode & ~set_id_bits);
+        // The new group must not have, even for a moment, what it is not to have in the end. And
+        // the kernel clears most of the set-id bits, but not all, and only with the change: whoever
+        // is killed in between must not leave a bit behind that the next run takes for a good one.
+        const std::uint32_t clear = before.is_directory() ? 0 : set_id_bits;
+        set_mode(done.mode & verdict.mode & ~clear);
         if (error == 0) {
             failed = Operation::chown;
             error = entry.set_group(verdict.gid, context);

@@ -26,7 +26,14 @@ struct Plan {
           real_top(resolved(top)),
           places(std::move(places_)),
           records(std::move(records_)) {
-        if (!dry_run && !options.journal.empty()) journal.emplace(options.journal);
+        if (options.journal.empty()) return;
+        if (!dry_run) journal.emplace(options.journal);
+        journal_file = journal ? journal->identity() : Journal::identity_at(options.journal);
+    }
+
+    // It may lie in the tree; nobody else is to read it or write to it, then, either.
+    [[nodiscard]] bool is_journal(const Attributes& entry) const noexcept {
+        return journal_file == FileIdentity{entry.device, entry.inode};
     }
 
     // False when an entry with several links has been claimed by another of its names.
@@ -43,9 +50,10 @@ struct Plan {
     const ProtectedDirectories places;
     const std::shared_ptr<RepairRecords::Records> records;
     std::optional<Journal> journal;
+    std::optional<FileIdentity> journal_file;
 
     std::mutex mutex;
-    std::set<std::pair<std::uint64_t, std::uint64_t>> claimed;
+    std::set<FileIdentity> claimed;
 };
 
 // Judges what a worker finds. What needs a change is taken hold of, judged again, and changed;
@@ -62,8 +70,14 @@ class RepairSink final : public EntrySink {
     void flush() override {}
 
    private:
-    // True when the directory open is the one that the walk has found.
-    [[nodiscard]] bool is_still(const WalkedDirectory& directory);
+    // An errno: ESTALE when the directory open is not the one that the walk has found.
+    [[nodiscard]] int confirm(const WalkedDirectory& directory);
+    // The same about those above it, up to the one that `source` is: the group of a directory must
+    // not reach what another one that has taken its place brings along.
+    [[nodiscard]] int confirm_above(const WalkedDirectory& directory,
+                                    const WalkedDirectory* source);
+    void leave(const WalkedDirectory& directory, std::string_view name, const Attributes& entry,
+               const Verdict& verdict, int error);
     void change_entry(const WalkedDirectory& parent, const char* name, const Attributes& listed,
                       bool journaled);
     void skip(const WalkedDirectory& directory, std::string_view name, const Attributes& entry,

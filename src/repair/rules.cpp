@@ -31,11 +31,8 @@ Verdict Rules::judge(const Attributes& entry, const WalkedDirectory* directory) 
     const EntryType type = type_of(entry);
     if (type == EntryType::symlink) return verdict;
     if (unsuitable(entry)) {
-        // The group of one that was unsuitable and has been repaired is that of one further up.
-        while (directory != nullptr && unsuitable(directory->attributes())) {
-            directory = directory->above();
-        }
-        if (directory != nullptr) verdict.gid = directory->attributes().gid;
+        const WalkedDirectory* const giver = source(directory);
+        if (giver != nullptr) verdict.gid = giver->attributes().gid;
     }
     if (type == EntryType::directory) {
         verdict.mode |= setgid_bit | group_read | group_execute;
@@ -48,12 +45,12 @@ Verdict Rules::judge(const Attributes& entry, const WalkedDirectory* directory) 
     return verdict;
 }
 
-bool Rules::lacks_group(const Attributes& entry, const WalkedDirectory* directory) const noexcept {
-    if (!unsuitable(entry)) return false;
+// The group of one that was unsuitable and has been repaired is that of one further up.
+const WalkedDirectory* Rules::source(const WalkedDirectory* directory) const noexcept {
     while (directory != nullptr && unsuitable(directory->attributes())) {
         directory = directory->above();
     }
-    return directory == nullptr;
+    return directory;
 }
 
 // Of any type: a device with a link outside must not be opened to the group either.
