@@ -32,8 +32,8 @@ struct WalkOptions {
     // False: names and types only, with no stat where the listing tells the type.
     bool attributes = true;
 
-    // Look at each directory once more when it is open: what is not the one that was found is taken
-    // to have vanished. Else a directory that is swapped for another at the right moment passes for
+    // Look at each directory once more when it is open: ESTALE for what is not the one that was
+    // found. Else a directory that is swapped for another at the right moment passes for
     // it; for a walk that only looks there is no harm in that.
     bool verify_directories = false;
 

@@ -20,6 +20,11 @@ HARDLINKS = ("skip", "repair")
 _KINDS = ("group", "setgid", "permissions", "cleared")
 _REASONS = (
     "has other links, maybe outside of the tree",
+    "has setuid or setgid, and so is not made writable",
+    "has setgid, which could fall to content that its owner writes meanwhile",
+    "has capabilities, which a change of group would take",
+    "has an ACL, which more permissions would open",
+    "changed again and again",
     "was replaced by another entry",
     "is or lies in a protected directory",
     "is an automount point",

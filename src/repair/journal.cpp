@@ -233,7 +233,7 @@ Journal::Journal(const std::string& path) : path_(path) {
     if (!fd_) fail(errno);
     const struct stat status = status_of(fd_.get(), path);
     if (status.st_uid != ::geteuid() || writable_for_others(status) || status.st_nlink != 1) {
-        fail(EPERM);
+        fail(EPERM, "others could have written to the journal");
     }
     lock();
     drop_torn_line(static_cast<std::uint64_t>(status_of(fd_.get(), path).st_size));
@@ -255,7 +255,7 @@ std::optional<FileIdentity> Journal::identity_at(const std::string& path) {
 void Journal::lock() {
     for (int attempt = 0; ::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0; ++attempt) {
         if (errno != EWOULDBLOCK) return;  // a file system without locks
-        if (attempt == patience_for_lock) fail(EBUSY);
+        if (attempt == patience_for_lock) fail(EBUSY, "another process uses the journal");
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
 }
@@ -273,7 +273,7 @@ void Journal::drop_torn_line(std::uint64_t size) {
     tail.erase(0, tail.rfind('\n') + 1);  // npos + 1 is 0
     const auto head = tail.size() < size ? first_line(fd_.get(), size, path_) : std::nullopt;
     const bool ours = tail.size() == size || (head && parse_line(*head));
-    if (!ours || !may_begin_line(tail)) fail(EINVAL);
+    if (!ours || !may_begin_line(tail)) fail(EINVAL, "this is no journal");
     if (!tail.empty() && ::ftruncate(fd_.get(), static_cast<off_t>(size - tail.size())) != 0) {
         fail(errno);
     }
@@ -304,6 +304,13 @@ void Journal::append(std::string_view lines) {
     }
 }
 
+void Journal::close() noexcept {
+    std::unique_lock lock(mutex_);
+    synced_to_.wait(lock, [this] { return !syncing_; });
+    if (error_ == 0) error_ = ECANCELED;
+    fd_ = {};
+}
+
 void Journal::write(std::string_view lines) {
     while (!lines.empty()) {
         const ssize_t done = ::write(fd_.get(), lines.data(), lines.size());
@@ -316,14 +323,17 @@ void Journal::write(std::string_view lines) {
     }
 }
 
-void Journal::fail(int error) const { throw SystemError(error, path_); }
+void Journal::fail(int error, const char* reason) const { throw SystemError(error, path_, reason); }
 
 JournalReader::JournalReader(const std::string& path, bool trusted) : path_(path) {
     fd_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd_) throw SystemError(errno, path);
     const struct stat status = status_of(fd_.get(), path);
     if (trusted && (status.st_uid != 0 || writable_for_others(status))) {
-        throw SystemError(EPERM, path);
+        throw SystemError(EPERM, path, "others could have written to the journal");
+    }
+    if (trusted && ::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        throw SystemError(EBUSY, path, "another process uses the journal");
     }
     begin_ = static_cast<std::uint64_t>(status.st_size);
     while (begin_ > 0 && rest_.find('\n') == std::string::npos) read_more();
@@ -345,6 +355,12 @@ std::optional<std::string> JournalReader::previous() {
         rest_.resize(start);
         return line;
     }
+}
+
+void JournalReader::close() noexcept {
+    begin_ = 0;
+    rest_.clear();
+    fd_ = {};
 }
 
 void JournalReader::read_more() {

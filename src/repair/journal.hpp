@@ -57,6 +57,9 @@ class Journal {
     // Returns when the lines are on the disk. Throws SystemError.
     void append(std::string_view lines);
 
+    // Others may have the file. Nothing can be appended any more.
+    void close() noexcept;
+
     [[nodiscard]] FileIdentity identity() const;
     // Of what may be gone on with; nothing where there is none.
     [[nodiscard]] static std::optional<FileIdentity> identity_at(const std::string& path);
@@ -65,7 +68,7 @@ class Journal {
     void lock();
     void drop_torn_line(std::uint64_t size);
     void write(std::string_view lines);
-    [[noreturn]] void fail(int error) const;
+    [[noreturn]] void fail(int error, const char* reason = "") const;
 
     const std::string path_;
     UniqueFd fd_;
@@ -91,6 +94,9 @@ class JournalReader {
     // Throws SystemError.
     [[nodiscard]] std::optional<std::string> previous();
     // Where the line returned last begins.
+    // Others may have the file; there are no more lines.
+    void close() noexcept;
+
     [[nodiscard]] std::uint64_t offset() const noexcept { return begin_ + rest_.size(); }
 
    private:

@@ -18,17 +18,24 @@ namespace filetree::repair {
 
 // What all sinks of one repair share. Outlives the repair as long as a hung worker needs it.
 struct Plan {
-    Plan(const RepairOptions& options, std::string top_, ProtectedDirectories places_,
-         std::shared_ptr<RepairRecords::Records> records_)
+    Plan(const RepairOptions& options, std::string top_, std::string real_top_,
+         ProtectedDirectories places_, std::shared_ptr<RepairRecords::Records> records_)
         : rules(options),
           dry_run(options.dry_run),
           top(std::move(top_)),
-          real_top(resolved(top)),
+          real_top(std::move(real_top_)),
           places(std::move(places_)),
           records(std::move(records_)) {
         if (options.journal.empty()) return;
         if (!dry_run) journal.emplace(options.journal);
         journal_file = journal ? journal->identity() : Journal::identity_at(options.journal);
+    }
+
+    // A path of the walk's, absolute and without symlinks.
+    [[nodiscard]] std::string real_path(std::string_view path) const {
+        path.remove_prefix(top.size());
+        while (path.starts_with('/')) path.remove_prefix(1);
+        return path.empty() ? real_top : real_top + '/' + std::string(path);
     }
 
     // It may lie in the tree; nobody else is to read it or write to it, then, either.
@@ -78,8 +85,19 @@ class RepairSink final : public EntrySink {
                                     const WalkedDirectory* source);
     void leave(const WalkedDirectory& directory, std::string_view name, const Attributes& entry,
                const Verdict& verdict, int error);
-    void change_entry(const WalkedDirectory& parent, const char* name, const Attributes& listed,
-                      bool journaled);
+    // Whether there is anything to do about an entry, or to say.
+    [[nodiscard]] bool concerns(const Attributes& entry, const Verdict& verdict) const noexcept;
+    void pin_and_treat(const WalkedDirectory& parent, const char* name, const Attributes& listed);
+    // Looks at what is held, and does what is to be done. Without a name it is the directory
+    // itself. `journaled`: its change is in the journal, if it is still as it was listed.
+    void treat(const WalkedDirectory& directory, std::string_view name,
+               const WalkedDirectory* above, Entry& entry, const Attributes& listed,
+               bool journaled);
+    // Why the change would do harm, if it would.
+    [[nodiscard]] Result<std::optional<SkipReason>> harm_in(Entry& entry, const Attributes& now,
+                                                            const Verdict& verdict);
+    void change(const WalkedDirectory& directory, std::string_view name, Entry& entry,
+                const Attributes& now, const Verdict& verdict);
     void skip(const WalkedDirectory& directory, std::string_view name, const Attributes& entry,
               const Verdict& verdict, SkipReason reason);
     // Adds a line to lines_.

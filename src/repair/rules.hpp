@@ -34,6 +34,10 @@ class Rules {
     [[nodiscard]] const WalkedDirectory* source(const WalkedDirectory* directory) const noexcept;
     // Whether the group is one that is to be replaced.
     [[nodiscard]] bool unsuitable(const Attributes& entry) const noexcept;
+    // Whether a file is not made writable although it should be, because it keeps set-id bits: who
+    // maps it into memory could write to it without losing them.
+    [[nodiscard]] bool withholds_write(const Attributes& entry,
+                                       const Verdict& verdict) const noexcept;
     // Whether other links than the one that was found forbid to change it.
     [[nodiscard]] bool forbidden_by_links(const Attributes& entry) const noexcept;
 
@@ -42,6 +46,10 @@ class Rules {
     bool group_writable_;
     bool hard_links_;
 };
+
+// Whether a mode would be set with a setgid bit that a file has: between looking and setting its
+// owner, not one of the group, may write to it, which takes the bit away, and would get it back.
+[[nodiscard]] bool would_renew_setgid(const Attributes& entry, const Verdict& verdict) noexcept;
 
 // A bit for each ChangeKind in which the two differ.
 [[nodiscard]] std::uint8_t kinds_of_change(const Attributes& before, std::uint32_t gid,

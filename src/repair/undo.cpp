@@ -190,7 +190,7 @@ struct Undo::State {
             if (dry_run) {
                 records->add_change(repair::record_of(std::move(line.path), now, verdict));
             } else {
-                repair::apply(*found.value.entry, now, verdict, std::move(line.path), context,
+                repair::apply(*found.value.entry, now, verdict, line.path, line.path, context,
                               *records);
             }
         }
@@ -217,7 +217,8 @@ struct Undo::State {
 };
 
 Undo::Undo(std::shared_ptr<FileSystem> fs, const std::string& journal, bool dry_run) {
-    if (!dry_run && ::geteuid() != 0) throw SystemError(EPERM, journal);
+    if (!dry_run && ::geteuid() != 0)
+        throw SystemError(EPERM, journal, "only root can make changes");
     state_ = std::make_unique<State>(std::move(fs), journal, dry_run, records_);
 }
 
@@ -227,7 +228,10 @@ bool Undo::advance(std::chrono::nanoseconds time) {
     const auto end = std::chrono::steady_clock::now() + time;
     do {
         const std::optional<std::string> text = state_->reader.previous();
-        if (!text) return true;
+        if (!text) {
+            state_->reader.close();
+            return true;
+        }
         if (text->empty()) continue;
         if (auto line = repair::parse_line(*text)) {
             state_->undo(std::move(*line));

@@ -268,7 +268,7 @@ int Worker::verify(const Node& node, Directory& opened) {
     const bool same = now.attributes.inode == found.inode &&
                       now.attributes.device == found.device &&
                       now.attributes.mount_id == found.mount_id;
-    return same ? 0 : ENOENT;
+    return same ? 0 : ESTALE;
 }
 
 Worker::Read Worker::read_part(Directory& directory, Listing& names) {

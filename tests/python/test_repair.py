@@ -258,7 +258,7 @@ def test_a_setuid_file_is_not_made_writable(top: Path) -> None:
     assert values(program) == (5, 0o4751)
     assert values(private) == (5, 0o771)
     assert [(s.path, s.reason) for s in result.skipped] == [
-        (str(program), "has setuid, and so is not made writable")
+        (str(program), "has setuid or setgid, and so is not made writable")
     ]
 
 

@@ -217,7 +217,7 @@ def test_the_command_names_what_it_leaves_alone(shared: Path) -> None:
     assert answer.returncode == 1
     assert f"    {shared}/file".encode() in answer.stderr
     assert b"has other links" in answer.stderr
-    assert b"no directory from here up to the top has a group to take" in answer.stderr
+    assert b"there is no directory above to take one from" in answer.stderr
 
 
 def test_quiet_says_nothing(shared: Path) -> None:

@@ -77,7 +77,7 @@ TEST(RepairRules, EachKindOfEntryGetsItsGroupAndPermissions) {
         {"file", entry(0100600, good), good, 0640, 0660},
         {"file that nobody may read", entry(0100000, good), good, 0040, 0060},
         {"file does not become executable", entry(0100711, good), good, 0751, 0771},
-        {"file keeps setuid with its group", entry(0106755, good), good, 06755, 06775},
+        {"file keeps setuid with its group", entry(0106755, good), good, 06755, 06755},
         {"private file", entry(0100600, owner), good, 0640, 0660},
         {"private file with set-id bits", entry(0107755, owner), good, 01755, 01775},
         {"file of group 0", entry(0102755, 0), good, 0755, 0775},
@@ -107,6 +107,31 @@ TEST(RepairRules, EachKindOfEntryGetsItsGroupAndPermissions) {
                 << c.what;
         }
     }
+}
+
+TEST(RepairRules, AFileThatKeepsSetIdBitsIsNotMadeWritable) {
+    for (const std::uint32_t bits : {setuid_bit, setgid_bit, setuid_bit | setgid_bit}) {
+        const Attributes kept = entry(0100755 | bits, good);
+        const Attributes cleared = entry(0100755 | bits, owner);
+        const Attributes writable = entry(0100775 | bits, good);
+        const Rules forced = rules({}, true);
+        const auto judge = [&](const Attributes& e) { return forced.judge(e, shared_top.last()); };
+        EXPECT_TRUE(forced.withholds_write(kept, judge(kept))) << bits;
+        EXPECT_FALSE(forced.withholds_write(cleared, judge(cleared))) << bits;
+        EXPECT_FALSE(forced.withholds_write(writable, judge(writable))) << bits;
+        EXPECT_FALSE(rules({}, false).withholds_write(kept, judge(kept))) << bits;
+    }
+}
+
+TEST(RepairRules, SetgidOfAFileIsNotSetAnew) {
+    const auto renews = [](const Attributes& e) {
+        return would_renew_setgid(e, rules({}, false).judge(e, shared_top.last()));
+    };
+    EXPECT_TRUE(renews(entry(0102711, good)));
+    EXPECT_FALSE(renews(entry(0102755, good))) << "nothing to change";
+    EXPECT_FALSE(renews(entry(0102711, owner))) << "goes with the group";
+    EXPECT_FALSE(renews(entry(0104711, good))) << "its owner could set it himself";
+    EXPECT_FALSE(renews(entry(0042711, good))) << "a directory";
 }
 
 TEST(RepairRules, TheNearestDirectoryWithASuitableGroupGivesIts) {
