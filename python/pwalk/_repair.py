@@ -157,6 +157,10 @@ def repair(
        Permissions are only added; but a change of group takes setuid and setgid from a file.
     4. Symlinks are neither followed nor changed. Devices, FIFOs and sockets get the group only.
 
+    What a change could do harm to is left alone and listed: what has other links; files that keep
+    setgid and lack a permission; files with capabilities that a change of group would take; entries
+    with an ACL that would open. Files that keep setuid or setgid are not made writable.
+
     Every change is made through a descriptor of the entry, taken relative to that of its directory,
     so that nobody who swaps names meanwhile can have anything else changed. Every change made is
     reported to the system log. A second run finishes what an interrupted one has left.
