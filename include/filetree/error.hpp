@@ -40,14 +40,17 @@ struct Result {
 // A call could not begin, or cannot go on, because of the system: errno and the path it concerns.
 class SystemError : public std::runtime_error {
    public:
-    SystemError(int error, std::string path);
+    // `reason` is said in place of the system's text for the errno when it is not empty.
+    SystemError(int error, std::string path, std::string reason = {});
 
     [[nodiscard]] int error() const noexcept { return error_; }
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
 
    private:
     int error_;
     std::string path_;
+    std::string reason_;
 };
 
 }  // namespace filetree

@@ -163,6 +163,10 @@ class Entry {
 
     [[nodiscard]] virtual StatResult attributes(CallContext& context) = 0;
 
+    // Whether it has an extended attribute of this name.
+    [[nodiscard]] virtual Result<bool> has_extended_attribute(const char* name,
+                                                              CallContext& context);
+
     // Both return an errno. The kernel clears setuid and setgid bits of what is no directory when
     // its group changes.
     [[nodiscard]] virtual int set_group(std::uint32_t gid, CallContext& context);
@@ -217,6 +221,9 @@ class Directory : public Entry {
     // Opens a directory in this one. Never follows a symlink: ENOTDIR or ELOOP then.
     [[nodiscard]] virtual Result<std::shared_ptr<Directory>> open(const char* name,
                                                                   CallContext& context) = 0;
+
+    // Where it is, without symlinks; "" when that cannot be told.
+    [[nodiscard]] virtual std::string path() const { return {}; }
 
     // Takes hold of an entry of this directory, whatever its type, without opening it: no FIFO
     // waits, no device notices. A symlink is not followed. `name` may lead upwards ("../..").

@@ -9,7 +9,9 @@
 //    group is suitable. Where there is none, that is one error, the top's.
 // 3. A directory gets at least g+rx, a regular file g+r; with force_group_writable g+w too.
 // 4. Symlinks are left alone; devices, FIFOs and sockets get the group only.
-// A change of group takes setuid and setgid away from what is no directory. All of it depends on
+// A change of group takes setuid and setgid away from what is no directory; files that keep setuid
+// or setgid get less, or nothing, and are listed, as are others to which a change could do harm
+// (SkipReason). All of it depends on
 // nothing but the tree, so that a second run, whenever the first one ended, finds what is left.
 //
 // Safety on a tree whose owners are hostile: what needs a change is taken hold of by a descriptor,
@@ -29,6 +31,9 @@
 #include "filetree/walk.hpp"
 
 namespace filetree {
+namespace repair {
+struct Plan;
+}
 
 struct RepairOptions {
     WalkOptions walk;
@@ -37,7 +42,7 @@ struct RepairOptions {
     bool force_group_writable = false;
     // Change regular files with other links too: those may be anywhere.
     bool hard_links = false;
-    // A file that gets each change before it is made; "": none.
+    // A file that gets each change before it is made, and is itself left alone; "": none.
     std::string journal;
 };
 
@@ -48,6 +53,11 @@ inline constexpr std::size_t change_kinds = 4;
 // Why an entry was left alone that would have been changed.
 enum class SkipReason : std::uint8_t {
     hard_links,       // it has other links, and may be linked from outside
+    setuid,           // it keeps setuid or setgid, and so is not made writable for the group
+    setgid,           // it keeps setgid, which its owner must not get back after writing to it
+    capabilities,     // a change of group would take its capabilities
+    acl,              // more permissions would be more for those that its ACL names
+    unsteady,         // it changed again and again
     replaced,         // another entry has taken its place
     is_protected,     // it is, or lies in, a protected directory that is mounted here
     automount_point,  // looking at it closely would mount something
@@ -112,13 +122,14 @@ class Repair final : public RepairRecords {
 
     // Waits for the end. False: not yet. Throws what ended the walk early.
     [[nodiscard]] bool wait(std::chrono::nanoseconds timeout);
-    // Stops after the changes being made just now. Idempotent.
+    // Stops after the changes being made just now, and lets go of the journal. Idempotent.
     void close() noexcept;
 
     [[nodiscard]] WalkProgress progress() const;
     [[nodiscard]] std::vector<EntryError> errors() const override;
 
    private:
+    std::shared_ptr<repair::Plan> plan_;
     std::unique_ptr<Walk> walk_;
 };
 

@@ -32,6 +32,11 @@ struct WalkOptions {
     // False: names and types only, with no stat where the listing tells the type.
     bool attributes = true;
 
+    // Look at each directory once more when it is open: ESTALE for what is not the one that was
+    // found. Else a directory that is swapped for another at the right moment passes for
+    // it; for a walk that only looks there is no harm in that.
+    bool verify_directories = false;
+
     bool ignore_snapshots = true;      // leave out directories named ".snapshot"
     bool one_file_system = false;      // leave out entries of other mounts than the top's
     unsigned max_depth = 0;            // levels of directories below the top; 0: no limit

@@ -122,6 +122,16 @@ def seconds(name: str, value: float) -> float:
     return float(value)
 
 
+def flag(name: str, value: bool) -> bool:
+    """Check a bool where anything else may be a mistake with consequences.
+
+    :raises TypeError: when it is none
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {_type(value)}")
+    return value
+
+
 def group_number(name: str, gid: int) -> int:
     """Check a number as one that a group may have.
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 
 from pwalk._cli_output import EXIT_COMPLETE, EXIT_WITH_ERRORS, progress_line, say, say_errors
-from pwalk._repair import HARDLINKS, Change, RepairResult, repair, undo
+from pwalk._repair import HARDLINKS, Change, RepairResult, RunningRepair, undo
 from pwalk._report import printable
 
 _SKIPPED_SHOWN = 10
@@ -60,39 +59,33 @@ def command(
     if (path is None) == (undone is None):
         raise click.UsageError("one of PATH and --undo FILE is needed")
     gids = _numbers(change_gids)
-    with _says_how_to_go_on(apply), progress_line(quiet) as progress:
-        if undone is not None:
-            result = undo(undone, not apply)
-        else:
-            assert path is not None
-            result = repair(
-                path,
-                not apply,
-                gids,
-                force_group_writable,
-                list(exclude),
-                max_threads=max_threads,
-                ignore_snapshots=not snapshots,
-                one_file_system=not all_file_systems,
-                hardlinks=hardlinks,
-                journal=journal,
-                progress=progress,
-            )
-    if not quiet:
-        for change in result.changes:
-            click.echo(_line_of(change))
-        _summarize(result)
-    sys.exit(EXIT_WITH_ERRORS if result.errors else EXIT_COMPLETE)
-
-
-@contextmanager
-def _says_how_to_go_on(apply: bool) -> Iterator[None]:
+    if undone is not None:
+        if change_gids or force_group_writable or exclude or journal:
+            raise click.UsageError("--undo takes --apply and -q, and nothing else")
+        _show(undo(undone, not apply), "restored", quiet)
+        return
+    assert path is not None
+    running = RunningRepair(
+        path,
+        not apply,
+        gids,
+        force_group_writable,
+        list(exclude),
+        max_threads=max_threads,
+        ignore_snapshots=not snapshots,
+        one_file_system=not all_file_systems,
+        hardlinks=hardlinks,
+        journal=journal,
+    )
     try:
-        yield
-    except KeyboardInterrupt:
-        if apply:
-            say("pwalk: what has been changed stays so; the same command finishes the rest")
+        with running, progress_line(quiet) as progress:
+            running.follow(progress)
+    except (KeyboardInterrupt, OSError):
+        if apply and not quiet:
+            _summarize(running.result(), "changed")
+            say("This was not the end. The same command finishes the rest.")
         raise
+    _show(running.result(), "changed", quiet)
 
 
 def _numbers(text: str | None) -> list[int] | None:
@@ -106,6 +99,12 @@ def _numbers(text: str | None) -> list[int] | None:
         ) from None
 
 
+def _show(result: RepairResult, done: str, quiet: bool) -> NoReturn:
+    if not quiet:
+        _summarize(result, done)
+    sys.exit(EXIT_WITH_ERRORS if result.errors else EXIT_COMPLETE)
+
+
 def _line_of(change: Change) -> str:
     return (
         f"{change.old_mode:04o}->{change.new_mode:04o} "
@@ -113,9 +112,11 @@ def _line_of(change: Change) -> str:
     )
 
 
-def _summarize(result: RepairResult) -> None:
+def _summarize(result: RepairResult, done: str) -> None:
+    for change in result.changes:
+        click.echo(_line_of(change))
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in result.counts.items() if count)
-    verb = "would be changed" if result.dry_run else "changed"
+    verb = f"would be {done}" if result.dry_run else done
     say(f"{len(result.changes):,} entries {verb}" + (f" ({kinds})" if kinds else ""))
     if result.progress.entries:
         say(f"{result.progress.entries:,} entries in {result.progress.elapsed:.2f} s")
@@ -127,6 +128,6 @@ def _summarize(result: RepairResult) -> None:
         say(f"    ... and {len(result.skipped) - _SKIPPED_SHOWN:,} more")
     if result.unlogged:
         say(f"{result.unlogged:,} changes were not taken by the system log")
-    say_errors(result.errors, "could not be repaired")
+    say_errors(result.errors, f"could not be {done}")
     if result.dry_run:
         say("This was a dry run: nothing has been changed. --apply makes the changes.")

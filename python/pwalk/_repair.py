@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, overload
 
@@ -19,6 +20,11 @@ HARDLINKS = ("skip", "repair")
 _KINDS = ("group", "setgid", "permissions", "cleared")
 _REASONS = (
     "has other links, maybe outside of the tree",
+    "has setuid or setgid, and so is not made writable",
+    "has setgid, which could fall to content that its owner writes meanwhile",
+    "has capabilities, which a change of group would take",
+    "has an ACL, which more permissions would open",
+    "changed again and again",
     "was replaced by another entry",
     "is or lies in a protected directory",
     "is an automount point",
@@ -151,6 +157,10 @@ def repair(
        Permissions are only added; but a change of group takes setuid and setgid from a file.
     4. Symlinks are neither followed nor changed. Devices, FIFOs and sockets get the group only.
 
+    What a change could do harm to is left alone and listed: what has other links; files that keep
+    setgid and lack a permission; files with capabilities that a change of group would take; entries
+    with an ACL that would open. Files that keep setuid or setgid are not made writable.
+
     Every change is made through a descriptor of the entry, taken relative to that of its directory,
     so that nobody who swaps names meanwhile can have anything else changed. Every change made is
     reported to the system log. A second run finishes what an interrupted one has left.
@@ -167,7 +177,7 @@ def repair(
         because another link may be outside of the tree, where the group had no access;
         ``"repair"`` does not mind
     :param journal: a file to which each change is written before it is made, for :func:`undo`;
-        created for root alone, or gone on with. A dry run does not touch it
+        created for root alone, or gone on with; itself left alone. A dry run does not touch it
     :param progress: called with a :class:`Progress`, at least once and at most 10 times a second,
         on this thread; what it raises ends the repair
     :returns: the changes, what failed, and what was left alone
@@ -180,26 +190,72 @@ def repair(
     :raises TypeError: when an argument has the wrong type
     :raises ValueError: when an argument has a value that cannot be used
     """
-    encoded = _arguments.path_bytes("top", top)
-    options = _core.RepairOptions(
-        dry_run=bool(dry_run),
-        change_gids=_arguments.group_numbers("change_gids", change_gids),
-        force_group_writable=bool(force_group_writable),
-        hard_links=_arguments.choice("hardlinks", hardlinks, HARDLINKS) == "repair",
-        journal=b"" if journal is None else _arguments.path_bytes("journal", journal),
-        exclude=_arguments.exclusions(exclude),
-        max_threads=_arguments.count("max_threads", max_threads),
-        ignore_snapshots=bool(ignore_snapshots),
-        one_file_system=bool(one_file_system),
-    )
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be callable, not {type(progress).__name__}")
-    core = _core.Repair(encoded, options, _core.posix_file_system())
-    try:
-        _follow(core, progress)
-    finally:
-        core.close()
-    return _result(core, bool(dry_run), progress_of(core))
+    with RunningRepair(
+        top,
+        dry_run,
+        change_gids,
+        force_group_writable,
+        exclude,
+        max_threads=max_threads,
+        ignore_snapshots=ignore_snapshots,
+        one_file_system=one_file_system,
+        hardlinks=hardlinks,
+        journal=journal,
+    ) as running:
+        running.follow(progress)
+    return running.result()
+
+
+class RunningRepair(AbstractContextManager["RunningRepair"]):
+    """A repair under way; stopped at the end of the context. Takes what :func:`repair` takes."""
+
+    def __init__(
+        self,
+        top: _arguments.StrPath,
+        dry_run: bool,
+        change_gids: Iterable[int] | None,
+        force_group_writable: bool,
+        exclude: _arguments.StrPath | Iterable[_arguments.StrPath] | None,
+        *,
+        max_threads: int | None,
+        ignore_snapshots: bool,
+        one_file_system: bool,
+        hardlinks: str,
+        journal: _arguments.StrPath | None,
+    ) -> None:
+        encoded = _arguments.path_bytes("top", top)
+        options = _core.RepairOptions(
+            dry_run=_arguments.flag("dry_run", dry_run),
+            change_gids=_arguments.group_numbers("change_gids", change_gids),
+            force_group_writable=_arguments.flag("force_group_writable", force_group_writable),
+            hard_links=_arguments.choice("hardlinks", hardlinks, HARDLINKS) == "repair",
+            journal=b"" if journal is None else _arguments.path_bytes("journal", journal),
+            exclude=_arguments.exclusions(exclude),
+            max_threads=_arguments.count("max_threads", max_threads),
+            ignore_snapshots=_arguments.flag("ignore_snapshots", ignore_snapshots),
+            one_file_system=_arguments.flag("one_file_system", one_file_system),
+        )
+        self._dry_run = dry_run
+        self._core = _core.Repair(encoded, options, _core.posix_file_system())
+
+    def follow(self, progress: ProgressCallback | None) -> None:
+        """Wait for the end, and call back meanwhile."""
+        due = time.monotonic() + PROGRESS_INTERVAL
+        while not self._core.wait(POLL_INTERVAL):
+            if progress is not None and time.monotonic() >= due:
+                due = time.monotonic() + PROGRESS_INTERVAL
+                progress(progress_of(self._core))
+        if progress is not None:
+            progress(progress_of(self._core))
+
+    def result(self) -> RepairResult:
+        """Return what it has come to so far."""
+        return _result(self._core, self._dry_run, progress_of(self._core))
+
+    def __exit__(self, *_: object) -> None:
+        self._core.close()
 
 
 def undo(journal: _arguments.StrPath, dry_run: bool = True) -> RepairResult:
@@ -208,7 +264,8 @@ def undo(journal: _arguments.StrPath, dry_run: bool = True) -> RepairResult:
     An entry is restored only if it is the same inode, and its owner, group and mode are what the
     repair left; what is not restored is in ``skipped``, with the reason. Nothing is said about
     entries that are as they were before the repair. Setuid and setgid bits are given back only to
-    files that have not been written to since.
+    files that have not been written to since; a setgid bit of a group that is not the owner's own
+    only to root's, as an owner can hide that a file has been written to.
 
     :param journal: the file that :func:`repair` has written
     :param dry_run: find the changes, but make none
@@ -220,10 +277,10 @@ def undo(journal: _arguments.StrPath, dry_run: bool = True) -> RepairResult:
     :raises ValueError: when the journal's path is empty or has a null byte
     """
     encoded = _arguments.path_bytes("journal", journal)
-    core = _core.Undo(encoded, bool(dry_run), _core.posix_file_system())
+    core = _core.Undo(encoded, _arguments.flag("dry_run", dry_run), _core.posix_file_system())
     while not core.advance(POLL_INTERVAL):
         pass
-    return _result(core, bool(dry_run), Progress())
+    return _result(core, dry_run, Progress())
 
 
 def validate_gid(gid: int) -> bool:
@@ -236,16 +293,6 @@ def validate_gid(gid: int) -> bool:
         return _core.group_exists(_arguments.group_number("gid", gid))
     except ValueError:
         return False
-
-
-def _follow(core: _core.Repair, progress: ProgressCallback | None) -> None:
-    due = time.monotonic() + PROGRESS_INTERVAL
-    while not core.wait(POLL_INTERVAL):
-        if progress is not None and time.monotonic() >= due:
-            due = time.monotonic() + PROGRESS_INTERVAL
-            progress(progress_of(core))
-    if progress is not None:
-        progress(progress_of(core))
 
 
 def _result(core: _core.RepairRecords, dry_run: bool, progress: Progress) -> RepairResult:

@@ -24,7 +24,10 @@ _KIND_NAMES = {
 
 # What the system has no words for.
 _MESSAGES = {
-    ("inherit", errno.EINVAL): "no directory from here up to the top has a group to take",
+    ("inherit", errno.EINVAL): (
+        "its group is its owner's, root's or to be replaced, and there is no directory above to "
+        "take one from"
+    ),
     ("undo", errno.EINVAL): "no line of a journal",
 }
 

@@ -26,9 +26,10 @@ std::string_view to_string(Operation operation) noexcept {
     return "unknown";
 }
 
-SystemError::SystemError(int error, std::string path)
-    : std::runtime_error(path + ": " + std::strerror(error)),
+SystemError::SystemError(int error, std::string path, std::string reason)
+    : std::runtime_error(path + ": " + (reason.empty() ? std::strerror(error) : reason)),
       error_(error),
-      path_(std::move(path)) {}
+      path_(std::move(path)),
+      reason_(reason.empty() ? std::strerror(error) : std::move(reason)) {}
 
 }  // namespace filetree

@@ -50,6 +50,10 @@ class FaultyEntry final : public Entry {
 
     StatResult attributes(CallContext& context) override { return inner_->attributes(context); }
 
+    Result<bool> has_extended_attribute(const char* name, CallContext& context) override {
+        return inner_->has_extended_attribute(name, context);
+    }
+
     int set_group(std::uint32_t gid, CallContext& context) override {
         const int error = state_->meet(Operation::chown, path_);
         return error != 0 ? error : inner_->set_group(gid, context);
@@ -109,6 +113,10 @@ class FaultyDirectory final : public Directory {
 
     StatResult attributes(CallContext& context) override { return inner_->attributes(context); }
 
+    Result<bool> has_extended_attribute(const char* name, CallContext& context) override {
+        return inner_->has_extended_attribute(name, context);
+    }
+
     int set_group(std::uint32_t gid, CallContext& context) override {
         const int error = state_->meet(Operation::chown, path_);
         return error != 0 ? error : inner_->set_group(gid, context);
@@ -118,6 +126,8 @@ class FaultyDirectory final : public Directory {
         const int error = state_->meet(Operation::chmod, path_);
         return error != 0 ? error : inner_->set_mode(mode, context);
     }
+
+    [[nodiscard]] std::string path() const override { return inner_->path(); }
 
     Result<std::unique_ptr<Entry>> pin(const char* name, CallContext& context) override {
         std::string path = child(name);

@@ -4,6 +4,9 @@
 
 namespace filetree {
 
+Result<bool> Entry::has_extended_attribute(const char* /*name*/, CallContext& /*context*/) {
+    return {false, 0};
+}
 int Entry::set_group(std::uint32_t /*gid*/, CallContext& /*context*/) { return EROFS; }
 int Entry::set_mode(std::uint32_t /*mode*/, CallContext& /*context*/) { return EROFS; }
 

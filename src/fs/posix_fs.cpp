@@ -8,6 +8,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -188,6 +189,15 @@ int change_group(int fd, std::uint32_t gid) noexcept {
     return ::fchownat(fd, "", same_owner, gid, AT_EMPTY_PATH) == 0 ? 0 : errno;
 }
 
+std::string own_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
+// fgetxattr(2) refuses descriptors that were opened with O_PATH.
+Result<bool> has_attribute(int fd, const char* name) {
+    if (::getxattr(own_path(fd).c_str(), name, nullptr, 0) >= 0) return {true, 0};
+    if (errno == ENODATA || errno == EOPNOTSUPP) return {false, 0};
+    return Result<bool>::failure(errno);
+}
+
 // fchmod(2) refuses descriptors that were opened with O_PATH.
 int change_mode(Abilities& abilities, int fd, std::uint32_t mode) noexcept {
     if (abilities.fchmodat2.load(std::memory_order_relaxed)) {
@@ -195,8 +205,7 @@ int change_mode(Abilities& abilities, int fd, std::uint32_t mode) noexcept {
         // Where seccomp does not know the call it may say EPERM.
         if (errno != ENOSYS && errno != EPERM) return errno;
     }
-    const std::string path = "/proc/self/fd/" + std::to_string(fd);
-    if (::chmod(path.c_str(), mode) != 0) return errno;
+    if (::chmod(own_path(fd).c_str(), mode) != 0) return errno;
     abilities.fchmodat2.store(false, std::memory_order_relaxed);
     return 0;
 }
@@ -210,6 +219,12 @@ class PosixEntry final : public Entry {
         StatResult result;
         result.error =
             stat_one(*abilities_, fd_.get(), "", AT_EMPTY_PATH, StatMask::all, result.attributes);
+        context.beat();
+        return result;
+    }
+
+    Result<bool> has_extended_attribute(const char* name, CallContext& context) override {
+        const Result<bool> result = has_attribute(fd_.get(), name);
         context.beat();
         return result;
     }
@@ -273,6 +288,12 @@ class PosixDirectory final : public Directory {
         return result;
     }
 
+    Result<bool> has_extended_attribute(const char* name, CallContext& context) override {
+        const Result<bool> result = has_attribute(fd_.get(), name);
+        context.beat();
+        return result;
+    }
+
     int set_group(std::uint32_t gid, CallContext& context) override {
         const int error = change_group(fd_.get(), gid);
         context.beat();
@@ -283,6 +304,18 @@ class PosixDirectory final : public Directory {
         const int error = ::fchmod(fd_.get(), mode) == 0 ? 0 : errno;
         context.beat();
         return error;
+    }
+
+    [[nodiscard]] std::string path() const override {
+        std::vector<char> buffer(4096);
+        for (;;) {
+            const ssize_t length =
+                ::readlink(own_path(fd_.get()).c_str(), buffer.data(), buffer.size());
+            if (length < 0) return {};
+            const auto used = static_cast<std::size_t>(length);
+            if (used < buffer.size()) return {buffer.data(), used};
+            buffer.resize(2 * buffer.size());
+        }
     }
 
     Result<std::unique_ptr<Entry>> pin(const char* name, CallContext& context) override {

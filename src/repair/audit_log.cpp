@@ -35,7 +35,7 @@ std::string header() {
     return text.data();
 }
 
-std::string line_of(const ChangeRecord& record, std::uint64_t inode) {
+std::string line_of(const ChangeRecord& record, std::string_view path, std::uint64_t inode) {
     std::array<char, 160> text{};
     std::snprintf(text.data(), text.size(),
                   "changed uid=%u gid=%u->%u mode=%04o->%04o inode=%llu path=", record.uid,
@@ -43,7 +43,7 @@ std::string line_of(const ChangeRecord& record, std::uint64_t inode) {
                   static_cast<unsigned long long>(inode));
     std::string line = header() + text.data();
     const std::size_t quoted_at = line.size();
-    append_quoted(record.path, line);
+    append_quoted(path, line);
     if (line.size() - quoted_at > most_quoted) {
         line.resize(quoted_at + most_quoted);
         // No escape is cut in two.
@@ -71,8 +71,8 @@ void append_quoted(std::string_view path, std::string& out) {
     out.push_back('"');
 }
 
-void AuditLog::changed(const ChangeRecord& record, std::uint64_t inode) {
-    const std::string line = line_of(record, inode);
+void AuditLog::changed(const ChangeRecord& record, std::string_view path, std::uint64_t inode) {
+    const std::string line = line_of(record, path, inode);
     const std::lock_guard lock(mutex_);
     // A log daemon that has been restarted has another socket.
     const bool sent = (socket_ && send(line)) || (reconnect() && send(line));

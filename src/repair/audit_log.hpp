@@ -21,7 +21,7 @@ namespace filetree::repair {
 class AuditLog {
    public:
     // One line about a change that has been made.
-    void changed(const ChangeRecord& record, std::uint64_t inode);
+    void changed(const ChangeRecord& record, std::string_view path, std::uint64_t inode);
     // Lines that were not taken.
     [[nodiscard]] std::uint64_t lost() const noexcept { return lost_.load(); }
 

@@ -1,6 +1,7 @@
 #include "journal.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,7 +9,10 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
+#include <limits>
+#include <thread>
 
 #include "../fs/utf8.hpp"
 
@@ -130,6 +134,7 @@ class Cursor {
     bool good_ = true;
 };
 
+constexpr int patience_for_lock = 200;  // times 10 ms
 constexpr std::size_t block_size = std::size_t{1} << 20U;
 // No path is longer; what has such a line is no journal.
 constexpr std::size_t longest_line = std::size_t{64} << 20U;
@@ -147,6 +152,31 @@ std::string read_at(int fd, std::uint64_t offset, std::size_t length, const std:
     const ssize_t got = ::pread(fd, bytes.data(), length, static_cast<off_t>(offset));
     if (got != static_cast<ssize_t>(length)) throw SystemError(got < 0 ? errno : EIO, path);
     return bytes;
+}
+
+// The first line without its newline; nothing when there is no newline in what may be a line.
+std::optional<std::string> first_line(int fd, std::uint64_t size, const std::string& path) {
+    std::string head;
+    while (head.size() < size && head.size() <= longest_line) {
+        const std::uint64_t length = std::min<std::uint64_t>(size - head.size(), block_size);
+        const std::size_t seen = head.size();
+        head += read_at(fd, seen, length, path);
+        const std::size_t end = head.find('\n', seen);
+        if (end != std::string::npos) return head.substr(0, end);
+    }
+    return std::nullopt;
+}
+
+// Whether a line may begin so.
+bool may_begin_line(std::string_view text) {
+    const auto takes = [&text](std::string_view expected) {
+        const bool good = text.starts_with(expected) || expected.starts_with(text);
+        text.remove_prefix(std::min(text.size(), expected.size()));
+        return good;
+    };
+    if (!takes(line_begin)) return false;
+    text.remove_prefix(std::min(text.find_first_not_of("-0123456789"), text.size()));
+    return takes(R"(, "path": "/)");
 }
 
 bool writable_for_others(const struct stat& status) {
@@ -183,7 +213,18 @@ std::optional<JournalLine> parse_line(std::string_view text) {
         .values(R"(, "new": {"gid": )", line.new_gid, line.new_mode)
         .literal("}");
     if (!cursor.at_end() || !line.path.starts_with('/')) return std::nullopt;
+    // Other ways to write the same, such as leading zeros and needless escapes.
+    std::string again;
+    append_line(line, again);
+    again.pop_back();
+    if (again != text) return std::nullopt;
     return line;
+}
+
+std::int64_t nanoseconds_of(const Timestamp& time) noexcept {
+    constexpr std::int64_t second = 1'000'000'000;
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / second - 1;
+    return std::clamp(time.seconds, -most, most) * second + time.nanoseconds;
 }
 
 Journal::Journal(const std::string& path) : path_(path) {
@@ -192,13 +233,35 @@ Journal::Journal(const std::string& path) : path_(path) {
     if (!fd_) fail(errno);
     const struct stat status = status_of(fd_.get(), path);
     if (status.st_uid != ::geteuid() || writable_for_others(status) || status.st_nlink != 1) {
-        fail(EPERM);
+        fail(EPERM, "others could have written to the journal");
     }
-    drop_torn_line(static_cast<std::uint64_t>(status.st_size));
+    lock();
+    drop_torn_line(static_cast<std::uint64_t>(status_of(fd_.get(), path).st_size));
+}
+
+FileIdentity Journal::identity() const {
+    const struct stat status = status_of(fd_.get(), path_);
+    return {status.st_dev, status.st_ino};
+}
+
+std::optional<FileIdentity> Journal::identity_at(const std::string& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+    return FileIdentity{status.st_dev, status.st_ino};
+}
+
+// Until it is closed. A line that another repair is writing would look torn. Threads of one that
+// has just ended may take a moment to let go.
+void Journal::lock() {
+    for (int attempt = 0; ::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0; ++attempt) {
+        if (errno != EWOULDBLOCK) return;  // a file system without locks
+        if (attempt == patience_for_lock) fail(EBUSY, "another process uses the journal");
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
 }
 
 // What was being written when its writer was killed; its change has not been made. Whatever is no
-// journal stays as it is.
+// journal stays as it is, even if its lines begin as ours do.
 void Journal::drop_torn_line(std::uint64_t size) {
     std::string tail;
     std::uint64_t begin = size;
@@ -208,9 +271,9 @@ void Journal::drop_torn_line(std::uint64_t size) {
         begin -= length;
     }
     tail.erase(0, tail.rfind('\n') + 1);  // npos + 1 is 0
-    const bool ours = tail.starts_with(line_begin) || line_begin.starts_with(tail);
-    const std::string head = read_at(fd_.get(), 0, std::min(size, line_begin.size()), path_);
-    if (!ours || !line_begin.starts_with(head)) fail(EINVAL);
+    const auto head = tail.size() < size ? first_line(fd_.get(), size, path_) : std::nullopt;
+    const bool ours = tail.size() == size || (head && parse_line(*head));
+    if (!ours || !may_begin_line(tail)) fail(EINVAL, "this is no journal");
     if (!tail.empty() && ::ftruncate(fd_.get(), static_cast<off_t>(size - tail.size())) != 0) {
         fail(errno);
     }
@@ -234,10 +297,18 @@ void Journal::append(std::string_view lines) {
         const int error = ::fdatasync(fd_.get()) == 0 ? 0 : errno;
         lock.lock();
         syncing_ = false;
-        error_ = error;
+        // A write that has failed meanwhile stays failed: after a torn line nothing may follow.
+        if (error != 0) error_ = error;
         if (error == 0) synced_ = covered;
         synced_to_.notify_all();
     }
+}
+
+void Journal::close() noexcept {
+    std::unique_lock lock(mutex_);
+    synced_to_.wait(lock, [this] { return !syncing_; });
+    if (error_ == 0) error_ = ECANCELED;
+    fd_ = {};
 }
 
 void Journal::write(std::string_view lines) {
@@ -252,14 +323,17 @@ void Journal::write(std::string_view lines) {
     }
 }
 
-void Journal::fail(int error) const { throw SystemError(error, path_); }
+void Journal::fail(int error, const char* reason) const { throw SystemError(error, path_, reason); }
 
 JournalReader::JournalReader(const std::string& path, bool trusted) : path_(path) {
     fd_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd_) throw SystemError(errno, path);
     const struct stat status = status_of(fd_.get(), path);
     if (trusted && (status.st_uid != 0 || writable_for_others(status))) {
-        throw SystemError(EPERM, path);
+        throw SystemError(EPERM, path, "others could have written to the journal");
+    }
+    if (trusted && ::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        throw SystemError(EBUSY, path, "another process uses the journal");
     }
     begin_ = static_cast<std::uint64_t>(status.st_size);
     while (begin_ > 0 && rest_.find('\n') == std::string::npos) read_more();
@@ -281,6 +355,12 @@ std::optional<std::string> JournalReader::previous() {
         rest_.resize(start);
         return line;
     }
+}
+
+void JournalReader::close() noexcept {
+    begin_ = 0;
+    rest_.clear();
+    fd_ = {};
 }
 
 void JournalReader::read_more() {

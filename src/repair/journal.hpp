@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "../fs/unique_fd.hpp"
 #include "filetree/repair.hpp"
@@ -32,6 +33,11 @@ struct JournalLine {
     std::uint32_t new_mode = 0;
 };
 
+using FileIdentity = std::pair<std::uint64_t, std::uint64_t>;  // device, inode
+
+// Since 1970; a time that is further away than can be said is as far as can be said.
+[[nodiscard]] std::int64_t nanoseconds_of(const Timestamp& time) noexcept;
+
 // With a newline.
 void append_line(const JournalLine& line, std::string& out);
 // Of a line without its newline. Strict: nothing but what append_line writes.
@@ -44,16 +50,25 @@ class Journal {
    public:
     // Creates the file, for its owner alone, or goes on with one of this user's. Throws
     // SystemError: EPERM when the file is another's, others may write to it, or it has other links;
-    // ELOOP when it is a symlink.
+    // ELOOP when it is a symlink; EBUSY while another Journal has it; EINVAL when it is something
+    // else.
     explicit Journal(const std::string& path);
 
     // Returns when the lines are on the disk. Throws SystemError.
     void append(std::string_view lines);
 
+    // Others may have the file. Nothing can be appended any more.
+    void close() noexcept;
+
+    [[nodiscard]] FileIdentity identity() const;
+    // Of what may be gone on with; nothing where there is none.
+    [[nodiscard]] static std::optional<FileIdentity> identity_at(const std::string& path);
+
    private:
+    void lock();
     void drop_torn_line(std::uint64_t size);
     void write(std::string_view lines);
-    [[noreturn]] void fail(int error) const;
+    [[noreturn]] void fail(int error, const char* reason = "") const;
 
     const std::string path_;
     UniqueFd fd_;
@@ -79,6 +94,9 @@ class JournalReader {
     // Throws SystemError.
     [[nodiscard]] std::optional<std::string> previous();
     // Where the line returned last begins.
+    // Others may have the file; there are no more lines.
+    void close() noexcept;
+
     [[nodiscard]] std::uint64_t offset() const noexcept { return begin_ + rest_.size(); }
 
    private:

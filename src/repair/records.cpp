@@ -62,7 +62,7 @@ ChangeRecord record_of(std::string path, const Attributes& before, const Verdict
 }
 
 void apply(Entry& entry, const Attributes& before, const Verdict& verdict, std::string path,
-           CallContext& context, RepairRecords::Records& records) {
+           const std::string& log_path, CallContext& context, RepairRecords::Records& records) {
     constexpr std::uint32_t set_id_bits = setuid_bit | setgid_bit;
     Verdict done{before.gid, before.mode & permission_bits};
     int error = 0;
@@ -74,20 +74,30 @@ void apply(Entry& entry, const Attributes& before, const Verdict& verdict, std::
         if (error == 0) done.mode = mode;
     };
     if (verdict.gid != before.gid) {
-        // The kernel clears most of these bits, but not all, and only with the change: whoever is
-        // killed in between must not leave a bit behind that the next run takes for a good one.
-        if (!before.is_directory()) set_mode(done.mode & ~set_id_bits);
+        // The new group must not have, even for a moment, what it is not to have in the end. And
+        // the kernel clears most of the set-id bits, but not all, and only with the change: whoever
+        // is killed in between must not leave a bit behind that the next run takes for a good one.
+        const std::uint32_t clear = before.is_directory() ? 0 : set_id_bits;
+        set_mode(done.mode & verdict.mode & ~clear);
         if (error == 0) {
             failed = Operation::chown;
             error = entry.set_group(verdict.gid, context);
             if (error == 0) done.gid = verdict.gid;
+        }
+        if (error == 0) {
+            // Its owner may have changed the mode meanwhile; then the bits that the kernel leaves
+            // with the new group must go, too.
+            const StatResult now = entry.attributes(context);
+            failed = Operation::stat;
+            error = now.error;
+            if (error == 0) done.mode = now.attributes.mode & permission_bits;
         }
     }
     set_mode(verdict.mode);
     const ChangeRecord record = record_of(path, before, done);
     if (record.kinds != 0) {
         records.add_change(record);
-        records.audit.changed(record, before.inode);
+        records.audit.changed(record, log_path, before.inode);
     }
     if (error != 0) records.add_error(std::move(path), failed, error);
 }

@@ -31,11 +31,13 @@ namespace repair {
 [[nodiscard]] ChangeRecord record_of(std::string path, const Attributes& before,
                                      const Verdict& verdict);
 
-// Makes a change through the entry's descriptor: the group first, without setuid and setgid bits,
-// then the mode. `before` is what has just been seen through it. Records what has been done, in the
-// system log too, and what has failed. Without a group that was wanted, no permission is given.
+// Makes a change through the entry's descriptor: the group first, without setuid and setgid bits
+// and whatever is to be taken away, then the mode. `before` is what has just been seen through it.
+// Records what has been done, in the system log too, and what has failed. Without a group that was
+// wanted, no permission is given.
+// The log gets `log_path`.
 void apply(Entry& entry, const Attributes& before, const Verdict& verdict, std::string path,
-           CallContext& context, RepairRecords::Records& records);
+           const std::string& log_path, CallContext& context, RepairRecords::Records& records);
 
 }  // namespace repair
 }  // namespace filetree

@@ -75,18 +75,23 @@ Repair::Repair(std::shared_ptr<FileSystem> fs, const std::string& top,
     CallContext context(never);
     ProtectedDirectories places(*fs, context);
     auto opened = open_top(*fs, top, places, options.dry_run, context);
-    if (!options.dry_run && ::geteuid() != 0) throw SystemError(EPERM, top);
+    if (!options.dry_run && ::geteuid() != 0)
+        throw SystemError(EPERM, top, "only root can make changes");
     check_groups(options.change_gids);
 
-    const auto plan = std::make_shared<repair::Plan>(options, top, std::move(places), records_);
+    std::string real_top = opened->path();
+    if (real_top.empty()) real_top = repair::resolved(top);
+    plan_ = std::make_shared<repair::Plan>(options, top, std::move(real_top), std::move(places),
+                                           records_);
     WalkOptions walk = options.walk;
     walk.attributes = true;
+    walk.verify_directories = true;
     walk_ = std::make_unique<Walk>(
         std::make_shared<OpenedTop>(std::move(fs), top, std::move(opened)), top, walk,
-        [plan] { return std::make_unique<repair::RepairSink>(plan); });
+        [plan = plan_] { return std::make_unique<repair::RepairSink>(plan); });
 }
 
-Repair::~Repair() = default;
+Repair::~Repair() { close(); }
 
 bool Repair::wait(std::chrono::nanoseconds timeout) {
     if (!walk_->wait_finished(timeout)) return false;
@@ -96,7 +101,10 @@ bool Repair::wait(std::chrono::nanoseconds timeout) {
     return true;
 }
 
-void Repair::close() noexcept { walk_->close(); }
+void Repair::close() noexcept {
+    walk_->close();
+    if (plan_->journal) plan_->journal->close();
+}
 
 WalkProgress Repair::progress() const { return walk_->progress(); }
 

@@ -18,15 +18,29 @@ namespace filetree::repair {
 
 // What all sinks of one repair share. Outlives the repair as long as a hung worker needs it.
 struct Plan {
-    Plan(const RepairOptions& options, std::string top_, ProtectedDirectories places_,
-         std::shared_ptr<RepairRecords::Records> records_)
+    Plan(const RepairOptions& options, std::string top_, std::string real_top_,
+         ProtectedDirectories places_, std::shared_ptr<RepairRecords::Records> records_)
         : rules(options),
           dry_run(options.dry_run),
           top(std::move(top_)),
-          real_top(resolved(top)),
+          real_top(std::move(real_top_)),
           places(std::move(places_)),
           records(std::move(records_)) {
-        if (!dry_run && !options.journal.empty()) journal.emplace(options.journal);
+        if (options.journal.empty()) return;
+        if (!dry_run) journal.emplace(options.journal);
+        journal_file = journal ? journal->identity() : Journal::identity_at(options.journal);
+    }
+
+    // A path of the walk's, absolute and without symlinks.
+    [[nodiscard]] std::string real_path(std::string_view path) const {
+        path.remove_prefix(top.size());
+        while (path.starts_with('/')) path.remove_prefix(1);
+        return path.empty() ? real_top : real_top + '/' + std::string(path);
+    }
+
+    // It may lie in the tree; nobody else is to read it or write to it, then, either.
+    [[nodiscard]] bool is_journal(const Attributes& entry) const noexcept {
+        return journal_file == FileIdentity{entry.device, entry.inode};
     }
 
     // False when an entry with several links has been claimed by another of its names.
@@ -43,9 +57,10 @@ struct Plan {
     const ProtectedDirectories places;
     const std::shared_ptr<RepairRecords::Records> records;
     std::optional<Journal> journal;
+    std::optional<FileIdentity> journal_file;
 
     std::mutex mutex;
-    std::set<std::pair<std::uint64_t, std::uint64_t>> claimed;
+    std::set<FileIdentity> claimed;
 };
 
 // Judges what a worker finds. What needs a change is taken hold of, judged again, and changed;
@@ -62,10 +77,27 @@ class RepairSink final : public EntrySink {
     void flush() override {}
 
    private:
-    // True when the directory open is the one that the walk has found.
-    [[nodiscard]] bool is_still(const WalkedDirectory& directory);
-    void change_entry(const WalkedDirectory& parent, const char* name, const Attributes& listed,
-                      bool journaled);
+    // An errno: ESTALE when the directory open is not the one that the walk has found.
+    [[nodiscard]] int confirm(const WalkedDirectory& directory);
+    // The same about those above it, up to the one that `source` is: the group of a directory must
+    // not reach what another one that has taken its place brings along.
+    [[nodiscard]] int confirm_above(const WalkedDirectory& directory,
+                                    const WalkedDirectory* source);
+    void leave(const WalkedDirectory& directory, std::string_view name, const Attributes& entry,
+               const Verdict& verdict, int error);
+    // Whether there is anything to do about an entry, or to say.
+    [[nodiscard]] bool concerns(const Attributes& entry, const Verdict& verdict) const noexcept;
+    void pin_and_treat(const WalkedDirectory& parent, const char* name, const Attributes& listed);
+    // Looks at what is held, and does what is to be done. Without a name it is the directory
+    // itself. `journaled`: its change is in the journal, if it is still as it was listed.
+    void treat(const WalkedDirectory& directory, std::string_view name,
+               const WalkedDirectory* above, Entry& entry, const Attributes& listed,
+               bool journaled);
+    // Why the change would do harm, if it would.
+    [[nodiscard]] Result<std::optional<SkipReason>> harm_in(Entry& entry, const Attributes& now,
+                                                            const Verdict& verdict);
+    void change(const WalkedDirectory& directory, std::string_view name, Entry& entry,
+                const Attributes& now, const Verdict& verdict);
     void skip(const WalkedDirectory& directory, std::string_view name, const Attributes& entry,
               const Verdict& verdict, SkipReason reason);
     // Adds a line to lines_.

@@ -31,11 +31,8 @@ Verdict Rules::judge(const Attributes& entry, const WalkedDirectory* directory) 
     const EntryType type = type_of(entry);
     if (type == EntryType::symlink) return verdict;
     if (unsuitable(entry)) {
-        // The group of one that was unsuitable and has been repaired is that of one further up.
-        while (directory != nullptr && unsuitable(directory->attributes())) {
-            directory = directory->above();
-        }
-        if (directory != nullptr) verdict.gid = directory->attributes().gid;
+        const WalkedDirectory* const giver = source(directory);
+        if (giver != nullptr) verdict.gid = giver->attributes().gid;
     }
     if (type == EntryType::directory) {
         verdict.mode |= setgid_bit | group_read | group_execute;
@@ -44,16 +41,23 @@ Verdict Rules::judge(const Attributes& entry, const WalkedDirectory* directory) 
         if (type != EntryType::regular) return verdict;
         verdict.mode |= group_read;
     }
-    if (group_writable_) verdict.mode |= group_write;
+    const bool keeps_set_id =
+        type == EntryType::regular && (verdict.mode & (setuid_bit | setgid_bit)) != 0;
+    if (group_writable_ && !keeps_set_id) verdict.mode |= group_write;
     return verdict;
 }
 
-bool Rules::lacks_group(const Attributes& entry, const WalkedDirectory* directory) const noexcept {
-    if (!unsuitable(entry)) return false;
+bool Rules::withholds_write(const Attributes& entry, const Verdict& verdict) const noexcept {
+    return group_writable_ && type_of(entry) == EntryType::regular &&
+           (verdict.mode & (setuid_bit | setgid_bit)) != 0 && (verdict.mode & group_write) == 0;
+}
+
+// The group of one that was unsuitable and has been repaired is that of one further up.
+const WalkedDirectory* Rules::source(const WalkedDirectory* directory) const noexcept {
     while (directory != nullptr && unsuitable(directory->attributes())) {
         directory = directory->above();
     }
-    return directory == nullptr;
+    return directory;
 }
 
 // Of any type: a device with a link outside must not be opened to the group either.
@@ -64,6 +68,11 @@ bool Rules::forbidden_by_links(const Attributes& entry) const noexcept {
 bool Rules::unsuitable(const Attributes& entry) const noexcept {
     return entry.gid == entry.uid || entry.gid == 0 ||
            std::binary_search(change_gids_.begin(), change_gids_.end(), entry.gid);
+}
+
+bool would_renew_setgid(const Attributes& entry, const Verdict& verdict) noexcept {
+    return type_of(entry) == EntryType::regular && (verdict.mode & setgid_bit) != 0 &&
+           verdict.changes(entry);
 }
 
 std::uint8_t kinds_of_change(const Attributes& before, std::uint32_t gid,

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <map>
@@ -19,11 +20,13 @@ using repair::Verdict;
 constexpr std::uint32_t set_id_bits = repair::setuid_bit | repair::setgid_bit;
 
 // Directories opened one below the other from the root, none through a symlink. Those that the next
-// path shares with the last one stay open.
+// path shares with the last one stay open, as far as there are descriptors for them.
 class PathDescent {
    public:
     PathDescent(std::shared_ptr<FileSystem> fs, const ProtectedDirectories& places)
-        : fs_(std::move(fs)), places_(places) {}
+        : fs_(std::move(fs)),
+          places_(places),
+          most_open_(std::max<std::size_t>(fs_->descriptor_budget() / 2, 1)) {}
 
     struct Found {
         std::unique_ptr<Entry> entry;
@@ -49,7 +52,7 @@ class PathDescent {
    private:
     struct Level {
         std::string name;
-        std::shared_ptr<Directory> directory;
+        std::shared_ptr<Directory> directory;  // null where it has been closed
         bool is_protected;
     };
 
@@ -74,6 +77,7 @@ class PathDescent {
                open_[shared + 1].name == names[shared]) {
             ++shared;
         }
+        while (!open_[shared].directory) --shared;
         open_.resize(shared + 1);
         for (std::size_t i = shared; i < names.size(); ++i) {
             auto opened = open_.back().directory->open(names[i].c_str(), context);
@@ -82,6 +86,7 @@ class PathDescent {
             if (found.error != 0) return found.error;
             const bool is_protected =
                 open_.back().is_protected || !places_.being(found.attributes).empty();
+            if (i >= most_open_) open_.back().directory.reset();
             open_.push_back({names[i], std::move(opened.value), is_protected});
         }
         return 0;
@@ -89,7 +94,8 @@ class PathDescent {
 
     const std::shared_ptr<FileSystem> fs_;
     const ProtectedDirectories& places_;
-    std::vector<Level> open_;
+    const std::size_t most_open_;
+    std::vector<Level> open_;  // the root's stays open
 };
 
 bool means_missing(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
@@ -116,10 +122,12 @@ bool is_as_before(const Attributes& now, const JournalLine& line) {
            (now.mode & repair::permission_bits) == line.old_mode;
 }
 
-// Content that the group may have written must not become setuid.
-bool has_been_written(const Attributes& now, const JournalLine& line) {
-    const std::int64_t mtime = now.mtime.seconds * 1'000'000'000 + now.mtime.nanoseconds;
-    return now.size != line.size || mtime != line.mtime;
+// Content that the group may have written must not become setuid, nor content of the owner's setgid
+// for a group that is not the owner's: an owner can set the time of a file back.
+bool may_have_been_written(const Attributes& now, const JournalLine& line, std::uint32_t gained) {
+    const bool is_trusted = now.uid == 0 || now.uid == line.old_gid;
+    if ((gained & repair::setgid_bit) != 0 && !is_trusted) return true;
+    return now.size != line.size || repair::nanoseconds_of(now.mtime) != line.mtime;
 }
 
 std::optional<SkipReason> reason_to_skip(const Attributes& now, bool is_protected,
@@ -127,8 +135,8 @@ std::optional<SkipReason> reason_to_skip(const Attributes& now, bool is_protecte
     if (is_protected) return SkipReason::is_protected;
     if (now.inode != line.inode) return SkipReason::replaced;
     if (!is_as_left(now, line)) return SkipReason::changed_since;
-    const bool gains_set_id = (line.old_mode & ~now.mode & set_id_bits) != 0;
-    if (gains_set_id && !now.is_directory() && has_been_written(now, line)) {
+    const std::uint32_t gained = line.old_mode & ~now.mode & set_id_bits;
+    if (gained != 0 && !now.is_directory() && may_have_been_written(now, line, gained)) {
         return SkipReason::written_since;
     }
     return std::nullopt;
@@ -182,7 +190,7 @@ struct Undo::State {
             if (dry_run) {
                 records->add_change(repair::record_of(std::move(line.path), now, verdict));
             } else {
-                repair::apply(*found.value.entry, now, verdict, std::move(line.path), context,
+                repair::apply(*found.value.entry, now, verdict, line.path, line.path, context,
                               *records);
             }
         }
@@ -209,7 +217,8 @@ struct Undo::State {
 };
 
 Undo::Undo(std::shared_ptr<FileSystem> fs, const std::string& journal, bool dry_run) {
-    if (!dry_run && ::geteuid() != 0) throw SystemError(EPERM, journal);
+    if (!dry_run && ::geteuid() != 0)
+        throw SystemError(EPERM, journal, "only root can make changes");
     state_ = std::make_unique<State>(std::move(fs), journal, dry_run, records_);
 }
 
@@ -219,7 +228,10 @@ bool Undo::advance(std::chrono::nanoseconds time) {
     const auto end = std::chrono::steady_clock::now() + time;
     do {
         const std::optional<std::string> text = state_->reader.previous();
-        if (!text) return true;
+        if (!text) {
+            state_->reader.close();
+            return true;
+        }
         if (text->empty()) continue;
         if (auto line = repair::parse_line(*text)) {
             state_->undo(std::move(*line));

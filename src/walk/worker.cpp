@@ -122,6 +122,9 @@ Worker::Outcome Worker::list(WorkItem& item) {
     }
     auto opened = open(*node);
     if (!opened.ok()) return skip_opening(node, Operation::open, opened.error);
+    if (const int error = verify(*node, *opened.value)) {
+        return skip_opening(node, Operation::open, error);
+    }
     if (!enter(Step::read)) return Outcome::abandoned;
     release_parent(*node);
     return list_open(node, std::move(opened.value));
@@ -254,6 +257,18 @@ Result<Worker::Handle> Worker::open(Node& node) {
         if (!parent.ok()) return parent;
         return parent.value->open(node.c_name(), context_);
     });
+}
+
+// 0, or why it is not the directory that was found.
+int Worker::verify(const Node& node, Directory& opened) {
+    if (!engine_.options.verify_directories || !node.parent()) return 0;
+    const StatResult now = opened.attributes(context_);
+    if (now.error != 0) return now.error;
+    const Attributes& found = node.attributes();
+    const bool same = now.attributes.inode == found.inode &&
+                      now.attributes.device == found.device &&
+                      now.attributes.mount_id == found.mount_id;
+    return same ? 0 : ESTALE;
 }
 
 Worker::Read Worker::read_part(Directory& directory, Listing& names) {

@@ -86,6 +86,7 @@ class Worker final : private SinkTools {
         int error;
     };
     [[nodiscard]] Result<Handle> open(Node& node);
+    [[nodiscard]] int verify(const Node& node, Directory& opened);
     [[nodiscard]] Read read_part(Directory& directory, Listing& names);
     [[nodiscard]] bool stat_names(Directory& directory, const Listing& names, std::size_t first,
                                   std::size_t last);

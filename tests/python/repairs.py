@@ -5,9 +5,9 @@ The model is written from the rules alone: a listing (path -> :class:`Entry`) in
 
 from __future__ import annotations
 
-import grp
 import os
 import stat
+import struct
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,11 +75,23 @@ def set_values(path: str | Path, uid: int, gid: int, mode: int) -> None:
         os.chmod(path, mode)  # noqa: PTH101
 
 
-def groups(count: int) -> list[int]:
-    """Return numbers of groups that exist, none of them 0."""
-    found = [entry.gr_gid for entry in grp.getgrall() if entry.gr_gid > 0]
-    assert len(found) >= count
-    return found[:count]
+ACL_ACCESS = "system.posix_acl_access"
+CAPABILITY = "security.capability"
+
+
+def give_acl(path: Path, user: int, mask: int) -> None:
+    """Give a file an ACL: rw for its owner and ``user``, nothing for its group, and a mask.
+
+    The format is that of linux/posix_acl_xattr.h.
+    """
+    entries = [(1, 6, -1), (2, 6, user), (4, 0, -1), (16, mask, -1), (32, 0, -1)]
+    packed = b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    os.setxattr(path, ACL_ACCESS, struct.pack("<I", 2) + packed)
+
+
+def give_capability(path: Path) -> None:
+    """Let a program open raw sockets; the format is that of linux/capability.h, revision 2."""
+    os.setxattr(path, CAPABILITY, struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0))
 
 
 def repaired(
@@ -113,7 +125,10 @@ def repaired(
                 mode &= ~0o6000
             if entry.kind == "file":
                 mode |= 0o040
-        if group_writable and entry.kind in ("directory", "file"):
+        if entry.kind == "file" and mode & 0o2000 and mode != entry.mode:
+            continue  # whoever writes to it meanwhile must not get setgid back
+        writable = entry.kind == "directory" or (entry.kind == "file" and not mode & 0o6000)
+        if group_writable and writable:
             mode |= 0o020
         after[path] = replace(entry, gid=gid, mode=mode)
     return after

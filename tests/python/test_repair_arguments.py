@@ -38,6 +38,9 @@ WRONG_TYPES: list[tuple[str, Any]] = [
     ("change_gids", ["5"]),
     ("change_gids", [True]),
     ("change_gids", [5.0]),
+    ("force_group_writable", 1),
+    ("one_file_system", None),
+    ("ignore_snapshots", "no"),
     ("exclude", [None]),
     ("max_threads", "two"),
     ("hardlinks", None),
@@ -78,6 +81,16 @@ def test_a_wrong_type_is_refused_before_any_change(needy: Path, name: str, value
     options: dict[str, Any] = {"top": needy, name: value}
     with pytest.raises(TypeError, match=name):
         pwalk.repair(**options, dry_run=False)
+    assert listing(needy) == before
+
+
+@pytest.mark.parametrize("dry_run", [None, 0, "", "False", []])
+def test_what_is_no_bool_does_not_pass_for_one(needy: Path, dry_run: Any) -> None:
+    before = listing(needy)
+    with pytest.raises(TypeError, match="dry_run"):
+        pwalk.repair(needy, dry_run)
+    with pytest.raises(TypeError, match="dry_run"):
+        pwalk.undo(needy / "inner" / "file", dry_run)
     assert listing(needy) == before
 
 
@@ -204,7 +217,7 @@ def test_the_command_names_what_it_leaves_alone(shared: Path) -> None:
     assert answer.returncode == 1
     assert f"    {shared}/file".encode() in answer.stderr
     assert b"has other links" in answer.stderr
-    assert b"no directory from here up to the top has a group to take" in answer.stderr
+    assert b"there is no directory above to take one from" in answer.stderr
 
 
 def test_quiet_says_nothing(shared: Path) -> None:
@@ -218,6 +231,7 @@ def test_quiet_says_nothing(shared: Path) -> None:
         ([], b"PATH"),
         (["top", "--undo", "journal"], b"PATH"),
         (["top", "--apply", "--dry-run"], b"--dry-run"),
+        (["--undo", "journal", "--exclude", "x"], b"--undo"),
         (["top", "--change-gids", "one"], b"--change-gids"),
         (["top", "--change-gids", "4,,5"], b"--change-gids"),
         (["top", "--change-gids", str(UNUSED_GID)], b"change_gids"),

@@ -99,6 +99,30 @@ def test_a_directory_swapped_for_a_symlink_leads_nowhere(
 
 
 @pytest.mark.slow
+def test_a_directory_swapped_for_another_does_not_lend_it_its_group(
+    top: Path, swapper: Path
+) -> None:
+    """What lies in a stranger's directory gets no group from the attacker's in its place."""
+    set_values(top, 0, 5, 0o2775)
+    swaps = 0
+    for _ in range(60):
+        mine = put_directory(top / "mine", 1000, 3, 0o2775)
+        other = put_directory(top / "other", 1001, 4, 0o2755)
+        private = put_directory(other / "private", 1001, 1001, 0o700)
+        secret = put(private / "secret", 1001, 1001, 0o600)
+        with swapping(swapper, mine, other) as made:
+            pwalk.repair(top, dry_run=False)
+        swaps += made[0]
+        place = other if made[0] % 2 == 0 else mine
+        found = [values(place / private.name), values(place / private.name / secret.name)]
+        assert found[0] in ((1001, 0o700), (4, 0o2750))
+        assert found[1] in ((1001, 0o600), (4, 0o640))
+        shutil.rmtree(mine)
+        shutil.rmtree(other)
+    assert swaps > 2000
+
+
+@pytest.mark.slow
 def test_a_file_swapped_for_a_link_to_a_secret_keeps_the_secret(
     top: Path, tmp_path: Path, swapper: Path
 ) -> None:

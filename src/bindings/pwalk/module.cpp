@@ -1,4 +1,3 @@
-#include <cstring>
 #include <exception>
 #include <stdexcept>
 
@@ -17,7 +16,7 @@ void set_error(PyObject* type, const char* what) {
     if (message.is_valid()) PyErr_SetObject(type, message.ptr());
 }
 
-// SystemError: OSError(errno, strerror, filename), which Python turns into the fitting subclass.
+// SystemError: OSError(errno, reason, filename), which Python turns into the fitting subclass.
 void translate_error(const std::exception_ptr& exception, void* protected_path_error) {
     try {
         std::rethrow_exception(exception);
@@ -28,7 +27,7 @@ void translate_error(const std::exception_ptr& exception, void* protected_path_e
                 error.path().data(), static_cast<Py_ssize_t>(error.path().size())));
         }
         const nb::tuple arguments =
-            nb::make_tuple(error.error(), std::strerror(error.error()), filename);
+            nb::make_tuple(error.error(), error.reason().c_str(), filename);
         PyErr_SetObject(PyExc_OSError, arguments.ptr());
     } catch (const filetree::ProtectedPath& error) {
         set_error(static_cast<PyObject*>(protected_path_error), error.what());

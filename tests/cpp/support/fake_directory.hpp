@@ -11,11 +11,12 @@ namespace filetree::testing {
 class FakeDirectory final : public WalkedDirectory {
    public:
     FakeDirectory(std::string path, const Attributes& attributes, std::int32_t depth,
-                  std::uint64_t parent_inode)
+                  std::uint64_t parent_inode, const WalkedDirectory* above = nullptr)
         : path_(std::move(path)),
           attributes_(attributes),
           depth_(depth),
-          parent_inode_(parent_inode) {}
+          parent_inode_(parent_inode),
+          above_(above) {}
 
     [[nodiscard]] const Attributes& attributes() const noexcept override { return attributes_; }
     [[nodiscard]] std::int32_t depth() const noexcept override { return depth_; }
@@ -23,7 +24,7 @@ class FakeDirectory final : public WalkedDirectory {
     [[nodiscard]] std::string_view name() const noexcept override {
         return std::string_view(path_).substr(path_.rfind('/') + 1);
     }
-    [[nodiscard]] const WalkedDirectory* above() const noexcept override { return nullptr; }
+    [[nodiscard]] const WalkedDirectory* above() const noexcept override { return above_; }
     void append_path(std::string& out) const override { out += path_; }
 
    private:
@@ -31,6 +32,7 @@ class FakeDirectory final : public WalkedDirectory {
     Attributes attributes_;
     std::int32_t depth_;
     std::uint64_t parent_inode_;
+    const WalkedDirectory* above_;
 };
 
 // Attributes that differ from field to field, so that a confusion shows.
