@@ -1,0 +1,198 @@
+// Two files through a file system that fails and changes where a test says so.
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <functional>
+#include <map>
+
+#include "filetree/compare.hpp"
+
+namespace filetree {
+namespace {
+
+constexpr std::chrono::seconds patience{60};
+constexpr std::uint64_t mebi = 1U << 20U;
+
+// A file that exists only here.
+struct Script {
+    std::uint64_t size = 0;       // of its content
+    std::uint64_t told_size = 0;  // what attributes() says
+    std::uint64_t inode = 1;
+    bool true_size = true;
+    std::vector<Extent> extents;
+    std::function<int(std::uint64_t)> on_read;  // an errno, for an offset
+    std::function<char(std::uint64_t)> byte = [](auto) { return 'x'; };
+    std::atomic<std::uint32_t> changes{0};  // shows in ctime
+    std::atomic<std::uint64_t> read{0};
+};
+
+class ScriptedFile final : public File {
+   public:
+    explicit ScriptedFile(Script& script) : script_(script) {}
+
+    StatResult attributes() override {
+        StatResult result;
+        result.attributes.mode = 0100644;
+        result.attributes.device = 7;
+        result.attributes.inode = script_.inode;
+        result.attributes.size = script_.told_size;
+        result.attributes.blocks = script_.told_size;  // none of it is a hole
+        result.attributes.ctime.seconds = script_.changes;
+        return result;
+    }
+    bool has_true_size() override { return script_.true_size; }
+    Result<std::size_t> read_at(std::uint64_t offset, std::span<char> out) override {
+        if (script_.on_read) {
+            if (const int error = script_.on_read(offset)) {
+                return Result<std::size_t>::failure(error);
+            }
+        }
+        std::size_t length = 0;
+        for (; length < out.size() && offset + length < script_.size; ++length) {
+            out[length] = script_.byte(offset + length);
+        }
+        script_.read += length;
+        return {length, 0};
+    }
+    std::optional<std::uint64_t> next_data(std::uint64_t offset) override { return offset; }
+    std::vector<Extent> shared_extents(bool /*sync*/) override { return script_.extents; }
+
+   private:
+    Script& script_;
+};
+
+class ScriptedFileSystem final : public FileSystem {
+   public:
+    std::map<std::string, Script*> files;
+
+    Result<std::shared_ptr<File>> open_file(const std::string& path,
+                                            CallContext& /*context*/) override {
+        const auto found = files.find(path);
+        if (found == files.end()) return Result<std::shared_ptr<File>>::failure(ENOENT);
+        return {std::make_shared<ScriptedFile>(*found->second), 0};
+    }
+    Result<std::shared_ptr<Directory>> open(const std::string& /*path*/, CallContext& /*context*/,
+                                            bool /*follow*/) override {
+        return Result<std::shared_ptr<Directory>>::failure(ENOTDIR);
+    }
+    StatResult attributes(const std::string& /*path*/, bool /*follow*/, StatMask /*mask*/,
+                          CallContext& /*context*/) override {
+        return {{}, ENOENT};
+    }
+    [[nodiscard]] bool has_mounts_below(const std::string& /*path*/) const override {
+        return false;
+    }
+    [[nodiscard]] std::size_t descriptor_budget() const override { return 1000; }
+};
+
+class FilePair : public ::testing::Test {
+   protected:
+    FilePair() {
+        fs->files = {{"a", &a}, {"b", &b}};
+        set_size(20 * mebi);
+        b.inode = 2;
+    }
+    void set_size(std::uint64_t size) { a.size = a.told_size = b.size = b.told_size = size; }
+
+    // "equal", "different", or the failure.
+    std::string outcome(CompareOptions options = {}) {
+        const FileComparison comparison(pool, fs, "a", "b", options);
+        auto& running = const_cast<FileComparison&>(comparison);
+        if (!running.wait(patience)) return "still running";
+        if (const auto failure = comparison.failure()) {
+            try {
+                std::rethrow_exception(failure);
+            } catch (const CompareError& error) {
+                return error.what() + std::string(", ") + std::to_string(error.error());
+            }
+        }
+        return comparison.equal() ? "equal" : "different";
+    }
+
+    const std::shared_ptr<ScriptedFileSystem> fs = std::make_shared<ScriptedFileSystem>();
+    Script a;
+    Script b;
+    Pool pool{4};
+};
+
+TEST_F(FilePair, IsReadWholeByAllThreadsTogether) {
+    EXPECT_EQ(outcome({.quick_check = false}), "equal");
+    EXPECT_EQ(a.read, 20 * mebi);
+    EXPECT_EQ(b.read, 20 * mebi);
+}
+
+TEST_F(FilePair, OneByteDiffersAtAnyPlace) {
+    for (const std::uint64_t place : {std::uint64_t{0}, 4 * mebi - 1, 4 * mebi, 20 * mebi - 1}) {
+        b.byte = [=](std::uint64_t offset) { return offset == place ? 'y' : 'x'; };
+        EXPECT_EQ(outcome(), "different") << place;
+    }
+}
+
+TEST_F(FilePair, AnErrorWhileReadingIsNoAnswer) {
+    b.on_read = [](std::uint64_t offset) { return offset >= 13 * mebi ? EIO : 0; };
+    EXPECT_EQ(outcome(), "b: Input/output error, " + std::to_string(EIO));
+}
+
+TEST_F(FilePair, AFileThatChangesIsNoAnswerWhicheverItWouldBe) {
+    const std::string changed =
+        "a: the file changed while it was compared, " + std::to_string(EAGAIN);
+    a.on_read = [this](std::uint64_t offset) {
+        if (offset == 16 * mebi) ++a.changes;
+        return 0;
+    };
+    EXPECT_EQ(outcome(), changed);
+    b.byte = [](std::uint64_t offset) { return offset == 17 * mebi ? 'y' : 'x'; };
+    EXPECT_EQ(outcome({.quick_check = false, .max_workers = 1}), changed);
+}
+
+TEST_F(FilePair, AFileThatEndsBeforeItsSizeIsDifferentFromOneThatDoesNot) {
+    b.size = 20 * mebi - 1;
+    EXPECT_EQ(outcome(), "different");
+    a.size = b.size;
+    EXPECT_EQ(outcome(), "equal") << "both end there, and neither has changed";
+}
+
+TEST_F(FilePair, SizesThatCannotBeTrustedAreNoAnswer) {
+    set_size(3 * mebi + 5);
+    for (const std::uint64_t told : {std::uint64_t{0}, std::uint64_t{4096}}) {
+        a.told_size = told;
+        a.true_size = false;
+        EXPECT_EQ(outcome(), "equal") << told;
+        b.byte = [](std::uint64_t offset) { return offset == 3 * mebi + 4 ? 'y' : 'x'; };
+        EXPECT_EQ(outcome(), "different") << told;
+        b.byte = [](std::uint64_t) { return 'x'; };
+        b.size += 1;
+        EXPECT_EQ(outcome(), "different") << told;
+        b.size -= 1;
+    }
+}
+
+TEST_F(FilePair, SharedExtentsAreEqualOnlyWhereTheyAreTheSame) {
+    b.byte = [](std::uint64_t) { return 'y'; };
+    a.extents = b.extents = {{0, 100 * mebi, 10 * mebi}, {10 * mebi, 300 * mebi, 10 * mebi}};
+    EXPECT_EQ(outcome(), "equal");
+    EXPECT_EQ(a.read + b.read, 0U);
+    std::swap(b.extents[0].physical, b.extents[1].physical);
+    EXPECT_EQ(outcome(), "different");
+    a.extents.clear();
+    b.extents.clear();
+    EXPECT_EQ(outcome(), "different");
+}
+
+TEST_F(FilePair, AMissingFileIsNotFound) {
+    fs->files.erase("b");
+    EXPECT_EQ(outcome(), "b: No such file or directory, " + std::to_string(ENOENT));
+}
+
+TEST_F(FilePair, StopsSoonAfterItIsCancelled) {
+    set_size(std::uint64_t{1} << 50U);
+    FileComparison comparison(pool, fs, "a", "b", {});
+    while (comparison.bytes_read() == 0) std::this_thread::yield();
+    comparison.cancel();
+    EXPECT_TRUE(comparison.wait(patience));
+    EXPECT_NE(comparison.failure(), nullptr);
+}
+
+}  // namespace
+}  // namespace filetree

@@ -1,0 +1,224 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <stdexcept>
+#include <vector>
+
+#include "filetree/compare.hpp"
+#include "job.hpp"
+
+namespace filetree {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds patience{60};
+
+// A number of pieces, each of which does the same.
+class Pieces final : public Job {
+   public:
+    Pieces(int count, std::function<void(int)> work, unsigned limit = 1000)
+        : left_(count), work_(std::move(work)) {
+        limit_ = limit;
+    }
+    std::atomic<int> done{0};
+    std::atomic<int> conclusions{0};
+    std::function<void()> last;
+
+   private:
+    Piece take() override {
+        if (left_ == 0) return {};
+        return [this, number = --left_] {
+            work_(number);
+            ++done;
+        };
+    }
+    [[nodiscard]] bool has_more() const override { return left_ > 0; }
+    void conclude() override {
+        ++conclusions;
+        if (last) last();
+    }
+
+    int left_;
+    std::function<void(int)> work_;
+};
+
+// Holds those who come until it is opened.
+class Gate {
+   public:
+    void pass() {
+        std::unique_lock lock(mutex_);
+        ++waiting_;
+        changed_.notify_all();
+        changed_.wait(lock, [this] { return open_; });
+    }
+    void open() {
+        const std::lock_guard lock(mutex_);
+        open_ = true;
+        changed_.notify_all();
+    }
+    [[nodiscard]] bool await(int waiting) {
+        std::unique_lock lock(mutex_);
+        return changed_.wait_for(lock, patience, [&] { return waiting_ >= waiting; });
+    }
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool open_ = false;
+    int waiting_ = 0;
+};
+
+void nothing(int) {}
+
+TEST(Pool, DoesEveryPieceOnceAndConcludesOnce) {
+    std::vector<std::atomic<int>> times(1000);
+    Pool pool(4);
+    const auto job = std::make_shared<Pieces>(1000, [&](int number) { ++times[number]; });
+    pool.submit(job);
+    ASSERT_TRUE(job->wait(patience));
+    for (const auto& count : times) EXPECT_EQ(count, 1);
+    EXPECT_EQ(job->conclusions, 1);
+    EXPECT_EQ(job->failure(), nullptr);
+}
+
+TEST(Pool, WorksAtManyJobsAtOnceWithFewThreads) {
+    Pool pool(3);
+    std::vector<std::shared_ptr<Pieces>> jobs;
+    for (int i = 0; i < 300; ++i) {
+        jobs.push_back(std::make_shared<Pieces>(20, nothing));
+        pool.submit(jobs.back());
+    }
+    for (const auto& job : jobs) {
+        ASSERT_TRUE(job->wait(patience));
+        EXPECT_EQ(job->done, 20);
+        EXPECT_EQ(job->conclusions, 1);
+    }
+    EXPECT_LE(pool.threads(), 3U);
+}
+
+TEST(Pool, GivesEachJobItsTurn) {
+    Pool pool(1);
+    Gate gate;
+    std::mutex mutex;
+    std::vector<int> order;
+    const auto note = [&](int job) {
+        return [&, job](int) {
+            const std::lock_guard lock(mutex);
+            order.push_back(job);
+        };
+    };
+    const auto first = std::make_shared<Pieces>(1, [&](int) { gate.pass(); });
+    pool.submit(first);
+    ASSERT_TRUE(gate.await(1));
+    const auto a = std::make_shared<Pieces>(50, note(0));
+    const auto b = std::make_shared<Pieces>(3, note(1));
+    pool.submit(a);
+    pool.submit(b);
+    gate.open();
+    ASSERT_TRUE(a->wait(patience) && b->wait(patience));
+    // Each thread that joins begins with a piece of its own, so a few of the first may come first.
+    const auto last_of_b = std::find(order.rbegin(), order.rend(), 1);
+    EXPECT_GT(last_of_b - order.rbegin(), 20) << "the short one did not wait for the long one";
+}
+
+TEST(Pool, KeepsToAJobsLimit) {
+    Pool pool(8);
+    std::atomic<int> now{0};
+    std::atomic<int> most{0};
+    const auto job = std::make_shared<Pieces>(
+        200,
+        [&](int) {
+            const int mine = ++now;
+            for (int seen = most; mine > seen && !most.compare_exchange_weak(seen, mine);) {
+            }
+            std::this_thread::yield();
+            --now;
+        },
+        2);
+    pool.submit(job);
+    ASSERT_TRUE(job->wait(patience));
+    EXPECT_LE(most, 2);
+}
+
+TEST(Pool, TheFirstFailureEndsAJobAndNoOther) {
+    Pool pool(2);
+    const auto bad = std::make_shared<Pieces>(1000, [](int number) {
+        if (number == 990) throw std::runtime_error("no");
+    });
+    const auto good = std::make_shared<Pieces>(100, nothing);
+    pool.submit(bad);
+    pool.submit(good);
+    ASSERT_TRUE(bad->wait(patience) && good->wait(patience));
+    ASSERT_NE(bad->failure(), nullptr);
+    EXPECT_THROW(std::rethrow_exception(bad->failure()), std::runtime_error);
+    EXPECT_EQ(bad->conclusions, 0) << "there is no answer to conclude";
+    EXPECT_LT(bad->done, 1000);
+    EXPECT_EQ(good->done, 100);
+}
+
+TEST(Pool, WhatAConclusionThrowsIsTheFailure) {
+    Pool pool(2);
+    const auto job = std::make_shared<Pieces>(3, nothing);
+    job->last = [] { throw std::runtime_error("changed"); };
+    pool.submit(job);
+    ASSERT_TRUE(job->wait(patience));
+    EXPECT_NE(job->failure(), nullptr);
+}
+
+TEST(Pool, ACancelledJobEndsWithItsPieces) {
+    Pool pool(2);
+    Gate gate;
+    const auto job = std::make_shared<Pieces>(1000, [&](int) { gate.pass(); });
+    std::atomic<int> called{0};
+    job->on_finished([&] { ++called; });
+    pool.submit(job);
+    ASSERT_TRUE(gate.await(2));
+    job->cancel();
+    job->cancel();
+    EXPECT_FALSE(job->wait(milliseconds(10))) << "two pieces are under way";
+    gate.open();
+    ASSERT_TRUE(job->wait(patience));
+    EXPECT_LE(job->done, 128) << "those that had begun, and no more";
+    ASSERT_NE(job->failure(), nullptr);
+    EXPECT_THROW(std::rethrow_exception(job->failure()), CompareError);
+    EXPECT_EQ(called, 1);
+    job->on_finished([&] { ++called; });
+    EXPECT_EQ(called, 2) << "at once, as it has ended";
+}
+
+TEST(Pool, ThreadsThatHangAreMadeUpFor) {
+    Gate gate;
+    Pool pool(2);
+    const auto hung = std::make_shared<Pieces>(2, [&](int) { gate.pass(); });
+    pool.submit(hung);
+    ASSERT_TRUE(gate.await(2));
+    const auto job = std::make_shared<Pieces>(100, nothing);
+    pool.submit(job);
+    EXPECT_TRUE(job->wait(patience));
+    EXPECT_GT(pool.threads(), 2U);
+    gate.open();
+    EXPECT_TRUE(hung->wait(patience));
+}
+
+TEST(Pool, ItsEndCancelsWhatIsUnderWayAndDoesNotWaitForWhatHangs) {
+    Gate gate;
+    const auto hung = std::make_shared<Pieces>(1, [&](int) { gate.pass(); });
+    const auto idle = std::make_shared<Pieces>(1'000'000, nothing);
+    {
+        Pool pool(1);
+        pool.submit(hung);
+        ASSERT_TRUE(gate.await(1));
+        pool.submit(idle);
+    }
+    EXPECT_TRUE(idle->wait({}));
+    EXPECT_FALSE(hung->wait({}));
+    gate.open();
+    EXPECT_TRUE(hung->wait(patience));
+}
+
+}  // namespace
+}  // namespace filetree
