@@ -179,6 +179,16 @@ bool may_begin_line(std::string_view text) {
     return takes(R"(, "path": "/)");
 }
 
+// A file whose name is lost in a power cut is lost.
+void sync_directory_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    const std::string directory =
+        slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+    const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    // Some file systems refuse to sync a directory; what is in it stands all the same.
+    if (!fd || (::fsync(fd.get()) != 0 && errno != EINVAL)) throw SystemError(errno, directory);
+}
+
 bool writable_for_others(const struct stat& status) {
     return (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
 }

@@ -1,13 +1,8 @@
 #include "record_log.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <memory>
 #include <string_view>
 
 namespace filetree::repair {
@@ -30,23 +25,6 @@ Header header_at(std::string_view bytes, std::size_t at) {
     Header header;
     std::memcpy(&header, bytes.data() + at, sizeof header);
     return header;
-}
-
-// Without a name, and not for programs that the process starts.
-UniqueFd temporary_file() {
-    const std::unique_ptr<std::FILE, decltype(&std::fclose)> file(std::tmpfile(), &std::fclose);
-    return UniqueFd(file ? ::fcntl(::fileno(file.get()), F_DUPFD_CLOEXEC, 0) : -1);
-}
-
-bool write_at(int fd, std::uint64_t offset, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t done = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return false;
-        bytes.remove_prefix(static_cast<std::size_t>(done));
-        offset += static_cast<std::uint64_t>(done);
-    }
-    return true;
 }
 
 }  // namespace
@@ -83,24 +61,25 @@ std::size_t RecordLog::size() const {
 void RecordLog::put_aside(Block& block) {
     kept_ += block.length;
     if (kept_ <= memory_ || !file_works_) return;
-    if (!file_) file_ = temporary_file();
-    file_works_ = file_ && write_at(file_.get(), written_, block.bytes);
+    if (!file_) file_.reset(std::tmpfile());
+    file_works_ = file_ && std::fseek(file_.get(), 0, SEEK_END) == 0;
+    const long place = file_works_ ? std::ftell(file_.get()) : -1;
+    file_works_ = place >= 0 &&
+                  std::fwrite(block.bytes.data(), 1, block.length, file_.get()) == block.length &&
+                  std::fflush(file_.get()) == 0;
     if (!file_works_) return;
-    block.place = written_;
+    block.place = place;
     block.bytes = {};
-    written_ += block.length;
     kept_ -= block.length;
 }
 
 std::string RecordLog::content(const Block& block) const {
-    if (block.bytes.size() == block.length) return block.bytes;
+    if (block.place < 0) return block.bytes;
     std::string bytes(block.length, '\0');
-    for (std::size_t at = 0; at < bytes.size();) {
-        const ssize_t got = ::pread(file_.get(), bytes.data() + at, bytes.size() - at,
-                                    static_cast<off_t>(block.place + at));
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) throw SystemError(got < 0 ? errno : EIO, "the temporary file of records");
-        at += static_cast<std::size_t>(got);
+    errno = 0;
+    if (std::fseek(file_.get(), block.place, SEEK_SET) != 0 ||
+        std::fread(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) {
+        throw SystemError(errno != 0 ? errno : EIO, "the temporary file of records");
     }
     return bytes;
 }

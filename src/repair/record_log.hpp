@@ -1,11 +1,11 @@
 #pragma once
 
-#include <cstdint>
+#include <cstdio>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
-#include "../fs/unique_fd.hpp"
 #include "filetree/repair.hpp"
 
 namespace filetree::repair {
@@ -30,8 +30,12 @@ class RecordLog {
         std::string bytes;      // "" when it is in the file
         std::size_t first = 0;  // the number of its first record
         std::size_t length = 0;
-        std::uint64_t place = 0;  // where it is in the file
+        long place = -1;  // where it is in the file
     };
+    struct CloseFile {
+        void operator()(std::FILE* file) const noexcept { (void)std::fclose(file); }
+    };
+
     void put_aside(Block& block);
     [[nodiscard]] std::string content(const Block& block) const;
 
@@ -40,8 +44,7 @@ class RecordLog {
     std::vector<Block> blocks_;
     std::size_t size_ = 0;
     std::size_t kept_ = 0;  // bytes of full blocks in memory
-    UniqueFd file_;
-    std::uint64_t written_ = 0;  // bytes of blocks in the file
+    std::unique_ptr<std::FILE, CloseFile> file_;
     bool file_works_ = true;
 };
 
