@@ -8,14 +8,13 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
 #include <thread>
 
 namespace filetree::repair {
 namespace {
 
-constexpr const char* log_socket = "/dev/log";
+constexpr std::string_view log_socket = "/dev/log";
 constexpr int user_info = 1 * 8 + 6;  // facility user, severity info
 constexpr std::chrono::seconds patience{1};
 // What log daemons commonly take; a longer path is cut off, visibly.
@@ -29,18 +28,19 @@ std::string header() {
     static constexpr std::array<const char*, 12> months = {
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     std::array<char, 64> text{};
-    std::snprintf(text.data(), text.size(), "<%d>%s %2d %02d:%02d:%02d pwalk[%d]: ", user_info,
-                  months[static_cast<std::size_t>(local.tm_mon)], local.tm_mday, local.tm_hour,
-                  local.tm_min, local.tm_sec, static_cast<int>(::getpid()));
+    (void)std::snprintf(text.data(), text.size(),
+                        "<%d>%s %2d %02d:%02d:%02d pwalk[%d]: ", user_info,
+                        months[static_cast<std::size_t>(local.tm_mon)], local.tm_mday,
+                        local.tm_hour, local.tm_min, local.tm_sec, static_cast<int>(::getpid()));
     return text.data();
 }
 
 std::string line_of(const ChangeRecord& record, std::string_view path, std::uint64_t inode) {
     std::array<char, 160> text{};
-    std::snprintf(text.data(), text.size(),
-                  "changed uid=%u gid=%u->%u mode=%04o->%04o inode=%llu path=", record.uid,
-                  record.old_gid, record.new_gid, record.old_mode, record.new_mode,
-                  static_cast<unsigned long long>(inode));
+    (void)std::snprintf(text.data(), text.size(),
+                        "changed uid=%u gid=%u->%u mode=%04o->%04o inode=%llu path=", record.uid,
+                        record.old_gid, record.new_gid, record.old_mode, record.new_mode,
+                        static_cast<unsigned long long>(inode));
     std::string line = header() + text.data();
     const std::size_t quoted_at = line.size();
     append_quoted(path, line);
@@ -100,7 +100,7 @@ bool AuditLog::reconnect() {
 bool AuditLog::connect() {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    std::strcpy(address.sun_path, log_socket);
+    log_socket.copy(address.sun_path, sizeof address.sun_path - 1);
     for (const int type : {SOCK_DGRAM, SOCK_STREAM}) {
         socket_ = UniqueFd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
         if (!socket_) return false;

@@ -25,7 +25,7 @@ constexpr std::string_view line_begin = R"({"time": )";
 
 void append_unicode_escape(unsigned code, std::string& out) {
     std::array<char, 8> text{};
-    std::snprintf(text.data(), text.size(), "\\u%04x", code);
+    (void)std::snprintf(text.data(), text.size(), "\\u%04x", code);
     out += text.data();
 }
 
@@ -56,7 +56,7 @@ void append_number(std::string_view name, Number number, std::string& out) {
 
 void append_values(std::string_view name, std::uint32_t gid, std::uint32_t mode, std::string& out) {
     std::array<char, 16> octal{};
-    std::snprintf(octal.data(), octal.size(), "%04o", mode);
+    (void)std::snprintf(octal.data(), octal.size(), "%04o", mode);
     append_number(name, gid, out);
     out.append(R"(, "mode": ")").append(octal.data()).append("\"}");
 }
@@ -247,6 +247,7 @@ Journal::Journal(const std::string& path) : path_(path) {
     }
     lock();
     drop_torn_line(static_cast<std::uint64_t>(status_of(fd_.get(), path).st_size));
+    sync_directory_of(path);
 }
 
 FileIdentity Journal::identity() const {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "csv_row.hpp"
 #include "../walk/entry_path.hpp"
+#include "csv_row.hpp"
 #include "text_sink.hpp"
 
 namespace filetree::report {

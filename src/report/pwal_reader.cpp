@@ -5,12 +5,12 @@
 #include <string_view>
 #include <utility>
 
+#include "../fs/utf8.hpp"
 #include "csv_row.hpp"
 #include "file_writer.hpp"
 #include "filetree/pwal.hpp"
 #include "path_row.hpp"
 #include "pwal_format.hpp"
-#include "../fs/utf8.hpp"
 
 namespace filetree {
 
@@ -150,8 +150,7 @@ class PwalReader::State {
         if (!record.extension.empty() || (!directory && record.filename.ends_with('.'))) {
             row.extension = record.extension;
         }
-        clamped_times_ +=
-            row_.append(row, record.filename, is_utf8(record.filename), batch);
+        clamped_times_ += row_.append(row, record.filename, is_utf8(record.filename), batch);
     }
 
     const std::string name_;

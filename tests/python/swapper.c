@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     if (argc != 4) return 2;
     const long most = atol(argv[3]);
     struct pollfd input = {.fd = 0, .events = POLLIN};

@@ -26,8 +26,7 @@ void translate_error(const std::exception_ptr& exception, void* protected_path_e
             filename = nb::steal(PyUnicode_DecodeFSDefaultAndSize(
                 error.path().data(), static_cast<Py_ssize_t>(error.path().size())));
         }
-        const nb::tuple arguments =
-            nb::make_tuple(error.error(), error.reason().c_str(), filename);
+        const nb::tuple arguments = nb::make_tuple(error.error(), error.reason().c_str(), filename);
         PyErr_SetObject(PyExc_OSError, arguments.ptr());
     } catch (const filetree::ProtectedPath& error) {
         set_error(static_cast<PyObject*>(protected_path_error), error.what());
