@@ -42,10 +42,11 @@ struct FaultyFileSystem::State {
 
 namespace {
 
-class FaultyEntry final : public Entry {
+// What fails of an Entry and of a Directory alike; `Inner` is what holds the real one.
+template <class Base, class Inner>
+class Faulty : public Base {
    public:
-    FaultyEntry(std::shared_ptr<FaultyFileSystem::State> state, std::unique_ptr<Entry> inner,
-                std::string path)
+    Faulty(std::shared_ptr<FaultyFileSystem::State> state, Inner inner, std::string path)
         : state_(std::move(state)), inner_(std::move(inner)), path_(std::move(path)) {}
 
     StatResult attributes(CallContext& context) override { return inner_->attributes(context); }
@@ -64,17 +65,19 @@ class FaultyEntry final : public Entry {
         return error != 0 ? error : inner_->set_mode(mode, context);
     }
 
-   private:
-    std::shared_ptr<FaultyFileSystem::State> state_;
-    std::unique_ptr<Entry> inner_;
-    std::string path_;
+   protected:
+    const std::shared_ptr<FaultyFileSystem::State> state_;
+    const Inner inner_;
+    const std::string path_;
 };
 
-class FaultyDirectory final : public Directory {
+using FaultyEntry = Faulty<Entry, std::unique_ptr<Entry>>;
+
+class FaultyDirectory final : public Faulty<Directory, std::shared_ptr<Directory>> {
    public:
     FaultyDirectory(std::shared_ptr<FaultyFileSystem::State> state,
                     std::shared_ptr<Directory> inner, std::string path)
-        : state_(std::move(state)), inner_(std::move(inner)), path_(std::move(path)) {
+        : Faulty(std::move(state), std::move(inner), std::move(path)) {
         state_->opened();
     }
     ~FaultyDirectory() override { --state_->open_now; }
@@ -111,22 +114,6 @@ class FaultyDirectory final : public Directory {
                 0};
     }
 
-    StatResult attributes(CallContext& context) override { return inner_->attributes(context); }
-
-    Result<bool> has_extended_attribute(const char* name, CallContext& context) override {
-        return inner_->has_extended_attribute(name, context);
-    }
-
-    int set_group(std::uint32_t gid, CallContext& context) override {
-        const int error = state_->meet(Operation::chown, path_);
-        return error != 0 ? error : inner_->set_group(gid, context);
-    }
-
-    int set_mode(std::uint32_t mode, CallContext& context) override {
-        const int error = state_->meet(Operation::chmod, path_);
-        return error != 0 ? error : inner_->set_mode(mode, context);
-    }
-
     [[nodiscard]] std::string path() const override { return inner_->path(); }
 
     Result<std::unique_ptr<Entry>> pin(const char* name, CallContext& context) override {
@@ -146,10 +133,6 @@ class FaultyDirectory final : public Directory {
     [[nodiscard]] std::string child(std::string_view name) const {
         return path_ + '/' + std::string(name);
     }
-
-    std::shared_ptr<FaultyFileSystem::State> state_;
-    std::shared_ptr<Directory> inner_;
-    std::string path_;
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "from_stat.hpp"
 #include "unique_fd.hpp"
 
 namespace filetree {
@@ -75,24 +76,8 @@ class PosixFile final : public File {
 
     StatResult attributes() override {
         struct stat status {};
-        StatResult result;
-        if (::fstat(fd_.get(), &status) != 0) {
-            result.error = errno;
-            return result;
-        }
-        Attributes& out = result.attributes;
-        out.inode = status.st_ino;
-        out.device = out.mount_id = status.st_dev;
-        out.size = static_cast<std::uint64_t>(status.st_size);
-        out.blocks = static_cast<std::uint64_t>(status.st_blocks);
-        out.links = status.st_nlink;
-        out.atime = to_timestamp(status.st_atim);
-        out.mtime = to_timestamp(status.st_mtim);
-        out.ctime = to_timestamp(status.st_ctim);
-        out.mode = status.st_mode;
-        out.uid = status.st_uid;
-        out.gid = status.st_gid;
-        return result;
+        if (::fstat(fd_.get(), &status) != 0) return {{}, errno};
+        return {from_stat(status), 0};
     }
 
     bool has_true_size() override { return !is_kernel_view(fd_.get()); }
@@ -125,10 +110,6 @@ class PosixFile final : public File {
     }
 
    private:
-    static Timestamp to_timestamp(const timespec& time) {
-        return {time.tv_sec, static_cast<std::uint32_t>(time.tv_nsec)};
-    }
-
     UniqueFd fd_;
 };
 

@@ -19,6 +19,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "from_stat.hpp"
 #include "posix_file.hpp"
 #include "unique_fd.hpp"
 
@@ -90,30 +91,10 @@ void from_statx(const struct statx& in, Attributes& out) noexcept {
     out.automount_point = (in.stx_attributes & STATX_ATTR_AUTOMOUNT) != 0;
 }
 
-Timestamp from_timespec(const timespec& time) noexcept {
-    return {time.tv_sec, static_cast<std::uint32_t>(time.tv_nsec)};
-}
-
-void from_stat(const struct stat& in, Attributes& out) noexcept {
-    out.inode = in.st_ino;
-    out.device = in.st_dev;
-    out.mount_id = in.st_dev;
-    out.size = static_cast<std::uint64_t>(in.st_size);
-    out.blocks = static_cast<std::uint64_t>(in.st_blocks);
-    out.links = in.st_nlink;
-    out.atime = from_timespec(in.st_atim);
-    out.mtime = from_timespec(in.st_mtim);
-    out.ctime = from_timespec(in.st_ctim);
-    out.mode = in.st_mode;
-    out.uid = in.st_uid;
-    out.gid = in.st_gid;
-    out.automount_point = false;
-}
-
 int fstatat_one(int fd, const char* name, int flags, Attributes& out) noexcept {
     struct stat plain {};
     if (::fstatat(fd, name, &plain, flags) != 0) return errno;
-    from_stat(plain, out);
+    out = from_stat(plain);
     return 0;
 }
 
@@ -210,9 +191,11 @@ int change_mode(Abilities& abilities, int fd, std::uint32_t mode) noexcept {
     return 0;
 }
 
-class PosixEntry final : public Entry {
+// What can be done through a descriptor of any kind, as an Entry or as a Directory.
+template <class Base>
+class Held : public Base {
    public:
-    PosixEntry(UniqueFd fd, std::shared_ptr<Abilities> abilities)
+    Held(UniqueFd fd, std::shared_ptr<Abilities> abilities)
         : fd_(std::move(fd)), abilities_(std::move(abilities)) {}
 
     StatResult attributes(CallContext& context) override {
@@ -241,15 +224,14 @@ class PosixEntry final : public Entry {
         return error;
     }
 
-   private:
-    UniqueFd fd_;
-    std::shared_ptr<Abilities> abilities_;
+   protected:
+    const UniqueFd fd_;
+    const std::shared_ptr<Abilities> abilities_;
 };
 
-class PosixDirectory final : public Directory {
+class PosixDirectory final : public Held<Directory> {
    public:
-    PosixDirectory(UniqueFd fd, std::shared_ptr<Abilities> abilities)
-        : fd_(std::move(fd)), abilities_(std::move(abilities)) {}
+    using Held::Held;
 
     Result<bool> read(Listing& out, CallContext& context) override {
         const long bytes =
@@ -280,32 +262,6 @@ class PosixDirectory final : public Directory {
         return {std::make_shared<PosixDirectory>(std::move(opened.value), abilities_), 0};
     }
 
-    StatResult attributes(CallContext& context) override {
-        StatResult result;
-        result.error =
-            stat_one(*abilities_, fd_.get(), "", AT_EMPTY_PATH, StatMask::all, result.attributes);
-        context.beat();
-        return result;
-    }
-
-    Result<bool> has_extended_attribute(const char* name, CallContext& context) override {
-        const Result<bool> result = has_attribute(fd_.get(), name);
-        context.beat();
-        return result;
-    }
-
-    int set_group(std::uint32_t gid, CallContext& context) override {
-        const int error = change_group(fd_.get(), gid);
-        context.beat();
-        return error;
-    }
-
-    int set_mode(std::uint32_t mode, CallContext& context) override {
-        const int error = ::fchmod(fd_.get(), mode) == 0 ? 0 : errno;
-        context.beat();
-        return error;
-    }
-
     [[nodiscard]] std::string path() const override {
         std::vector<char> buffer(4096);
         for (;;) {
@@ -323,7 +279,7 @@ class PosixDirectory final : public Directory {
         const int error = fd ? 0 : errno;
         context.beat();
         if (error != 0) return Result<std::unique_ptr<Entry>>::failure(error);
-        return {std::make_unique<PosixEntry>(std::move(fd), abilities_), 0};
+        return {std::make_unique<Held<Entry>>(std::move(fd), abilities_), 0};
     }
 
     // A file system without any capacity is a view into the kernel: proc, sysfs, cgroup and their
@@ -341,10 +297,6 @@ class PosixDirectory final : public Directory {
         abilities_->dating_device.store(attributes.device, std::memory_order_relaxed);
         return true;
     }
-
-   private:
-    UniqueFd fd_;
-    std::shared_ptr<Abilities> abilities_;
 };
 
 // A field of /proc/self/mountinfo, where white space and backslashes are written as octal numbers.
