@@ -30,8 +30,9 @@ class _Bridge:
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._numbers = itertools.count()
         self._process = os.getpid()
+        self.woken = threading.Event()
         try:
-            loop.add_reader(self._completions.fd, self._wake)
+            loop.add_reader(self._completions.fd, self.wake)
         except NotImplementedError:
             threading.Thread(
                 target=_forward, args=(weakref.ref(self), weakref.ref(loop)), daemon=True
@@ -51,7 +52,9 @@ class _Bridge:
         finally:
             self._waiting.pop(number, None)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Tell those whose comparisons have ended."""
+        self.woken.set()
         for number in self._completions.take():
             future = self._waiting.get(number)
             if future is not None and not future.done():
@@ -70,18 +73,23 @@ def _forward(
         bridge, loop = bridge_of(), loop_of()
         if bridge is None or loop is None or loop.is_closed():
             return
-        fd = bridge.fd
+        fd, woken = bridge.fd, bridge.woken
         del bridge
-        if select.select([fd], [], [], 1.0)[0]:
+        try:
+            ready, _, _ = select.select([fd], [], [], 1.0)
+        except OSError:  # the bridge is gone, and its descriptor closed
+            return
+        if ready:
             bridge = bridge_of()
             if bridge is None:
                 return
+            woken.clear()
             try:
-                loop.call_soon_threadsafe(bridge._wake)
+                loop.call_soon_threadsafe(bridge.wake)
             except RuntimeError:  # closed meanwhile
                 return
-            # Until it has been woken there is nothing new to say.
             del bridge
+            woken.wait(1.0)  # until then the descriptor stays readable
 
 
 _bridges: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Bridge] = (
