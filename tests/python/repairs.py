@@ -75,6 +75,14 @@ def set_values(path: str | Path, uid: int, gid: int, mode: int) -> None:
         os.chmod(path, mode)  # noqa: PTH101
 
 
+def shared_directory(place: Path) -> Path:
+    """Make a shared directory of group 5, with nothing in it."""
+    top = place / "top"
+    top.mkdir()
+    set_values(top, 1000, 5, 0o2770)
+    return top
+
+
 ACL_ACCESS = "system.posix_acl_access"
 CAPABILITY = "security.capability"
 

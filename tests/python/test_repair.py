@@ -28,10 +28,7 @@ def _as_root() -> None:
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
     """A shared directory of group 5, with nothing in it."""
-    top = tmp_path / "top"
-    top.mkdir()
-    set_values(top, 1000, 5, 0o2770)
-    return top
+    return repairs.shared_directory(tmp_path)
 
 
 def put(path: Path, uid: int, gid: int, mode: int) -> Path:

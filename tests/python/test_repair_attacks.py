@@ -31,10 +31,7 @@ def _as_root() -> None:
 
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
-    top = tmp_path / "top"
-    top.mkdir()
-    set_values(top, 1000, 5, 0o2770)
-    return top
+    return repairs.shared_directory(tmp_path)
 
 
 @pytest.fixture(scope="session")

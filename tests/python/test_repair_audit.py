@@ -15,7 +15,6 @@ import pwalk
 import pytest
 import repairs
 import support
-from repairs import set_values
 from test_repair import put, values
 
 LINE = re.compile(
@@ -33,10 +32,7 @@ def _as_root() -> None:
 
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
-    top = tmp_path / "top"
-    top.mkdir()
-    set_values(top, 1000, 5, 0o2770)
-    return top
+    return repairs.shared_directory(tmp_path)
 
 
 def lines_of(

@@ -35,9 +35,7 @@ def _as_root() -> None:
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
     """A shared directory of group 5 with some entries that need a repair."""
-    top = tmp_path / "top"
-    top.mkdir()
-    set_values(top, 1000, 5, 0o2770)
+    top = repairs.shared_directory(tmp_path)
     put(top / "private", 1000, 1000, 0o600)
     put(top / "program", 1000, 1000, 0o4711)
     put_directory(top / "inner", 1000, 0, 0o700)
