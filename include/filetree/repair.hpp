@@ -40,7 +40,7 @@ struct RepairOptions {
     bool dry_run = true;
     std::vector<std::uint32_t> change_gids;
     bool force_group_writable = false;
-    // Change regular files with other links too: those may be anywhere.
+    // Change what has other links too (directories apart): those may be anywhere.
     bool hard_links = false;
     // A file that gets each change before it is made, and is itself left alone; "": none.
     std::string journal;

@@ -33,7 +33,7 @@ class _Bridge:
         self.woken = threading.Event()
         try:
             loop.add_reader(self._completions.fd, self.wake)
-        except NotImplementedError:
+        except NotImplementedError:  # as asyncio says of loops that cannot watch descriptors
             threading.Thread(
                 target=_forward, args=(weakref.ref(self), weakref.ref(loop)), daemon=True
             ).start()

@@ -142,8 +142,9 @@ constexpr std::size_t longest_line = std::size_t{64} << 20U;
 struct stat status_of(int fd, const std::string& path) {
     struct stat status {};
     if (::fstat(fd, &status) != 0) throw SystemError(errno, path);
-    if (!S_ISREG(status.st_mode))
+    if (!S_ISREG(status.st_mode)) {
         throw SystemError(S_ISDIR(status.st_mode) ? EISDIR : EINVAL, path);
+    }
     return status;
 }
 

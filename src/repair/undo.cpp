@@ -217,8 +217,9 @@ struct Undo::State {
 };
 
 Undo::Undo(std::shared_ptr<FileSystem> fs, const std::string& journal, bool dry_run) {
-    if (!dry_run && ::geteuid() != 0)
+    if (!dry_run && ::geteuid() != 0) {
         throw SystemError(EPERM, journal, "only root can make changes");
+    }
     state_ = std::make_unique<State>(std::move(fs), journal, dry_run, records_);
 }
 

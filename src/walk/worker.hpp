@@ -53,6 +53,7 @@ class Worker final : private SinkTools {
     enum class Step { idle, open, read, stat, commit };
     enum class Outcome { done, abandoned };
     using Handle = std::shared_ptr<Directory>;
+    static constexpr std::uint32_t stalls_to_give_up_a_directory = 2;
 
     // Single writer, any reader: no read-modify-write needed.
     struct Count {
