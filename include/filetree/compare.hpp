@@ -14,6 +14,8 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "filetree/fs.hpp"
 
@@ -23,6 +25,8 @@ namespace filetree {
 enum class CompareFailure : std::uint8_t {
     not_found,   // a source does not exist
     unreadable,  // a source cannot be read, or has changed meanwhile
+    archive,     // an archive is truncated, corrupt, encrypted or of an unknown format
+    bomb,        // an archive exceeds a limit
     cancelled,
 };
 
@@ -46,6 +50,28 @@ struct CompareOptions {
     bool size_precheck = true;   // different sizes are an answer
     bool quick_check = true;     // of large files: look at some places first
     unsigned max_workers = 0;    // threads of the pool's that may work at it at once; 0: all
+};
+
+enum class DiffReason : std::uint8_t {
+    content_mismatch,
+    size_mismatch,
+    missing,
+    type_mismatch,
+    read_error,
+};
+
+// In what two collections of files differ. Names are paths relative to the top, of bytes, and in no
+// order.
+struct Differences {
+    std::vector<std::pair<std::string, DiffReason>> diff;
+    std::vector<std::string> only_left;
+    std::vector<std::string> only_right;
+    std::vector<std::pair<std::string, std::string>> errors;  // a name, and what is wrong there
+    std::vector<std::string> skipped;                         // of archives: what was not compared
+
+    [[nodiscard]] bool equal() const noexcept {
+        return diff.empty() && only_left.empty() && only_right.empty() && errors.empty();
+    }
 };
 
 class Job;
@@ -112,6 +138,27 @@ class FileComparison final : public Comparison {
     [[nodiscard]] bool equal() const;
     // Bytes read so far, of both sides.
     [[nodiscard]] std::uint64_t bytes_read() const;
+};
+
+// What an archive may cost, of each side. 0: no limit.
+struct ArchiveOptions {
+    std::size_t chunk_size = 0;  // bytes of one read of the archive; 0: what is fastest
+    std::uint64_t max_decompressed_size = 0;  // bytes of all entries
+    std::uint64_t max_compression_ratio = 0;  // of these to the archive's size
+    std::uint64_t max_entries = 0;
+    std::uint64_t max_name_length = 0;  // bytes
+    bool hash_compare = false;          // by a keyed hash of each entry, whatever their order
+};
+
+// Two archives, by path.
+class ArchiveComparison final : public Comparison {
+   public:
+    ArchiveComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string path_a,
+                      std::string path_b, const ArchiveOptions& options);
+    ~ArchiveComparison() override;
+
+    // Once it has ended without a failure.
+    [[nodiscard]] const Differences& differences() const;
 };
 
 }  // namespace filetree

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 namespace filetree::compare {
@@ -21,17 +22,24 @@ bool same(const Timestamp& a, const Timestamp& b) {
 
 bool is_regular(const Attributes& entry) { return (entry.mode & 0170000U) == 0100000U; }
 
-}  // namespace
-
-FileSource::FileSource(FileSystem& fs, const std::string& path) : path_(path) {
+std::shared_ptr<File> open(FileSystem& fs, const std::string& path) {
     const std::atomic<bool> never{false};
     CallContext context(never);
     auto opened = fs.open_file(path, context);
     if (opened.error == EINVAL) fail(EINVAL, path, "not a regular file");
     if (!opened.ok()) fail(opened.error, path);
-    file_ = std::move(opened.value);
+    return std::move(opened.value);
+}
+
+}  // namespace
+
+FileSource::FileSource(FileSystem& fs, const std::string& path)
+    : FileSource(path, open(fs, path)) {}
+
+FileSource::FileSource(std::string name, std::shared_ptr<File> file)
+    : name_(std::move(name)), file_(std::move(file)) {
     const StatResult seen = file_->attributes();
-    if (seen.error != 0) fail(seen.error, path);
+    if (seen.error != 0) fail(seen.error, name_);
     seen_ = seen.attributes;
     if (seen_.size > 0 && file_->has_true_size()) size_ = seen_.size;
 }
@@ -42,19 +50,19 @@ bool FileSource::is_same_as(const FileSource& other) const noexcept {
 
 bool FileSource::may_have_holes() const noexcept { return seen_.blocks * stat_block < seen_.size; }
 
-std::size_t FileSource::read_at(std::uint64_t offset, std::span<char> out) const {
+std::size_t FileSource::read_at(std::uint64_t offset, std::span<char> out) {
     const Result<std::size_t> read = file_->read_at(offset, out);
-    if (!read.ok()) fail(read.error, path_);
+    if (!read.ok()) fail(read.error, name_);
     return read.value;
 }
 
-void FileSource::check_unchanged() const {
+void FileSource::check_unchanged() {
     if (!is_regular(seen_)) return;  // /dev/null, whose times change with every use by others
     const StatResult found = file_->attributes();
-    if (found.error != 0) fail(found.error, path_);
+    if (found.error != 0) fail(found.error, name_);
     const Attributes& now = found.attributes;
     if (now.size != seen_.size || !same(now.mtime, seen_.mtime) || !same(now.ctime, seen_.ctime)) {
-        fail(EAGAIN, path_, "the file changed while it was compared");
+        fail(EAGAIN, name_, "the file changed while it was compared");
     }
 }
 

@@ -36,6 +36,10 @@ const char* name_of(CompareFailure failure) {
             return "not_found";
         case CompareFailure::unreadable:
             return "unreadable";
+        case CompareFailure::archive:
+            return "archive";
+        case CompareFailure::bomb:
+            return "bomb";
         case CompareFailure::cancelled:
             break;
     }
