@@ -15,13 +15,16 @@ from komparu._errors import (
     SourceReadError,
 )
 from komparu._options import configure, get_config, reset_config
-from komparu._types import Source
+from komparu._types import CompareResult, DiffReason, DirResult, Source
 
 __all__ = [
     "ArchiveBombError",
     "ArchiveError",
+    "CompareResult",
     "ComparisonTimeoutError",
     "ConfigError",
+    "DiffReason",
+    "DirResult",
     "KomparuError",
     "Source",
     "SourceNotFoundError",

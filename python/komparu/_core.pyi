@@ -1,4 +1,11 @@
+from typing import TypeAlias
+
 __version__: str
+
+# diff and errors: a name, and the reason or the message; only_left, only_right and skipped: names.
+Differences: TypeAlias = tuple[
+    list[tuple[bytes, str]], list[bytes], list[bytes], list[tuple[bytes, bytes]], list[bytes]
+]
 
 class CompareOptions:
     def __init__(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from komparu._options import NOT_GIVEN
@@ -27,3 +28,50 @@ class Source:
     follow_redirects: bool = NOT_GIVEN
     verify_ssl: bool = NOT_GIVEN
     proxy: str | None = NOT_GIVEN
+
+
+class DiffReason(str, enum.Enum):
+    """Why two things of one name are not the same."""
+
+    CONTENT_MISMATCH = "content_mismatch"
+    SIZE_MISMATCH = "size_mismatch"
+    MISSING = "missing"
+    TYPE_MISMATCH = "type_mismatch"
+    READ_ERROR = "read_error"
+
+
+@dataclass(frozen=True, slots=True)
+class DirResult:
+    """In what two collections of files differ.
+
+    Names are paths relative to the top; bytes that cannot be decoded are in them as surrogates.
+
+    :ivar equal: whether nothing differs and nothing was unreadable
+    :ivar diff: of names that both sides have, why they are not the same
+    :ivar only_left: files that only the first side has
+    :ivar only_right: files that only the second side has
+    :ivar errors: names that could not be read; nothing is known of what is below them
+    :ivar skipped: entries of archives that were not compared: links, devices, and names that lead
+        outside
+    """
+
+    equal: bool
+    diff: dict[str, DiffReason]
+    only_left: set[str]
+    only_right: set[str]
+    errors: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class CompareResult:
+    """Which of several sources hold the same bytes.
+
+    :ivar all_equal: whether all do
+    :ivar groups: the sources, by what they hold; in the order in which they were given
+    :ivar diff: of every pair of sources, True when they differ
+    """
+
+    all_equal: bool
+    groups: list[set[str]]
+    diff: dict[tuple[str, str], bool]

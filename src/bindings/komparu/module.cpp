@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "../gil.hpp"
+#include "bindings.hpp"
 #include "filetree/compare.hpp"
-#include "filetree/posix_fs.hpp"
 
 namespace {
 
@@ -22,13 +22,10 @@ namespace nb = nanobind;
 using bindings::Unlocked;
 using filetree::CompareError;
 using filetree::CompareFailure;
-using filetree::CompareOptions;
 using filetree::Comparison;
-using filetree::FileComparison;
 using filetree::Pool;
 
-std::string to_string(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
-nb::bytes to_bytes(const std::string& string) { return nb::bytes(string.data(), string.size()); }
+using komparu_bindings::to_bytes;
 
 const char* name_of(CompareFailure failure) {
     switch (failure) {
@@ -44,12 +41,6 @@ const char* name_of(CompareFailure failure) {
             break;
     }
     return "cancelled";
-}
-
-// Keeps nothing but what it has learned about the kernel.
-std::shared_ptr<filetree::FileSystem> posix_file_system() {
-    static const std::shared_ptr<filetree::FileSystem> fs = filetree::make_posix_file_system();
-    return fs;
 }
 
 // None, or (failure, errno, path, message). What is no CompareError is thrown.
@@ -119,16 +110,6 @@ NB_MODULE(_core, module) {
     // A daemon thread keeps what it uses until the process is gone; that is no leak to complain of.
     nb::set_leak_warnings(false);
 
-    nb::class_<CompareOptions>(module, "CompareOptions")
-        .def(
-            "__init__",
-            [](CompareOptions* self, std::size_t chunk_size, bool size_precheck, bool quick_check,
-               unsigned max_workers) {
-                new (self) CompareOptions{chunk_size, size_precheck, quick_check, max_workers};
-            },
-            nb::kw_only(), nb::arg("chunk_size"), nb::arg("size_precheck"), nb::arg("quick_check"),
-            nb::arg("max_workers") = 0);
-
     nb::class_<Pool>(module, "Pool")
         .def(nb::init<unsigned>(), nb::arg("threads") = 0)
         .def_prop_ro("threads", &Pool::threads);
@@ -144,17 +125,7 @@ NB_MODULE(_core, module) {
         .def("cancel", &Comparison::cancel)
         .def("failure", &failure_of);
 
-    nb::class_<FileComparison, Comparison>(module, "FileComparison")
-        .def(
-            "__init__",
-            [](FileComparison* self, Pool& pool, const nb::bytes& path_a, const nb::bytes& path_b,
-               const CompareOptions& options) {
-                new (self) FileComparison(pool, posix_file_system(), to_string(path_a),
-                                          to_string(path_b), options);
-            },
-            nb::arg("pool"), nb::arg("path_a"), nb::arg("path_b"), nb::arg("options"))
-        .def_prop_ro("equal", &FileComparison::equal)
-        .def_prop_ro("bytes_read", &FileComparison::bytes_read);
+    komparu_bindings::bind_files(module);
 
     nb::class_<Completions>(module, "Completions")
         .def(nb::init<>())

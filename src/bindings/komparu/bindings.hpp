@@ -1,0 +1,33 @@
+#pragma once
+
+// What the files of this extension module share: one bind_… for each kind of comparison.
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <string>
+
+#include "filetree/compare.hpp"
+#include "filetree/fs.hpp"
+
+namespace komparu_bindings {
+
+namespace nb = nanobind;
+
+[[nodiscard]] inline std::string to_string(const nb::bytes& bytes) {
+    return {bytes.c_str(), bytes.size()};
+}
+[[nodiscard]] inline nb::bytes to_bytes(const std::string& string) {
+    return nb::bytes(string.data(), string.size());
+}
+
+// Keeps nothing but what it has learned about the kernel.
+[[nodiscard]] std::shared_ptr<filetree::FileSystem> posix_file_system();
+
+// (diff, only_left, only_right, errors, skipped): lists of bytes, those of diff and errors in pairs
+// with the reason's name and the message.
+[[nodiscard]] nb::tuple to_tuple(const filetree::Differences& differences);
+
+void bind_files(nb::module_& module);
+
+}  // namespace komparu_bindings

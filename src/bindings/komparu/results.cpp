@@ -1,0 +1,51 @@
+#include "bindings.hpp"
+#include "filetree/posix_fs.hpp"
+
+namespace komparu_bindings {
+namespace {
+
+using filetree::DiffReason;
+
+const char* name_of(DiffReason reason) {
+    switch (reason) {
+        case DiffReason::content_mismatch:
+            return "content_mismatch";
+        case DiffReason::size_mismatch:
+            return "size_mismatch";
+        case DiffReason::missing:
+            return "missing";
+        case DiffReason::type_mismatch:
+            return "type_mismatch";
+        case DiffReason::read_error:
+            break;
+    }
+    return "read_error";
+}
+
+nb::list to_list(const std::vector<std::string>& names) {
+    nb::list list;
+    for (const std::string& name : names) list.append(to_bytes(name));
+    return list;
+}
+
+}  // namespace
+
+std::shared_ptr<filetree::FileSystem> posix_file_system() {
+    static const std::shared_ptr<filetree::FileSystem> fs = filetree::make_posix_file_system();
+    return fs;
+}
+
+nb::tuple to_tuple(const filetree::Differences& differences) {
+    nb::list diff;
+    for (const auto& [name, reason] : differences.diff) {
+        diff.append(nb::make_tuple(to_bytes(name), name_of(reason)));
+    }
+    nb::list errors;
+    for (const auto& [name, what] : differences.errors) {
+        errors.append(nb::make_tuple(to_bytes(name), to_bytes(what)));
+    }
+    return nb::make_tuple(diff, to_list(differences.only_left), to_list(differences.only_right),
+                          errors, to_list(differences.skipped));
+}
+
+}  // namespace komparu_bindings
