@@ -45,6 +45,7 @@ class Job : public std::enable_shared_from_this<Job> {
     // No more pieces are wanted: the answer is known.
     void stop() noexcept { stopping_.store(true); }
     [[nodiscard]] bool stopping() const noexcept { return stopping_.load(); }
+    [[nodiscard]] const std::atomic<bool>& stop_flag() const noexcept { return stopping_; }
 
     mutable std::mutex mutex_;
     unsigned limit_ = std::numeric_limits<unsigned>::max();
