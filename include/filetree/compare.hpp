@@ -140,6 +140,35 @@ class FileComparison final : public Comparison {
     [[nodiscard]] std::uint64_t bytes_read() const;
 };
 
+struct TreeOptions {
+    CompareOptions files;             // max_workers is of the whole
+    bool follow_symlinks = true;      // compare what they lead to; else their texts
+    std::vector<std::string> ignore;  // fnmatch patterns of names, at every depth
+};
+
+// Two directories with all that is below them, by path.
+//
+// Directories are paired as they are read, and their files are compared as pairs are found. Only
+// files are told of, directories only as the other side of a type_mismatch. A directory reached
+// through a symlink that leads to one of its own ancestors is a loop: an error, unless both sides
+// lead to the same depth. A top that cannot be read is a failure; whatever else, an entry of
+// `errors`.
+class TreeComparison final : public Comparison {
+   public:
+    TreeComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string top_a, std::string top_b,
+                   TreeOptions options);
+    ~TreeComparison() override;
+
+    // Once it has ended without a failure.
+    [[nodiscard]] const Differences& differences() const;
+
+    struct Progress {
+        std::uint64_t files;  // pairs compared
+        std::uint64_t bytes;  // read, of both sides
+    };
+    [[nodiscard]] Progress progress() const;
+};
+
 // What an archive may cost, of each side. 0: no limit.
 struct ArchiveOptions {
     std::size_t chunk_size = 0;  // bytes of one read of the archive; 0: what is fastest

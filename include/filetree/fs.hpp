@@ -55,6 +55,7 @@ struct Attributes {
     std::uint32_t mode = 0;
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
+    std::uint64_t special_device = 0;  // st_rdev: which one, of device files
     bool automount_point = false;  // opening it would trigger a mount
 
     [[nodiscard]] bool is_directory() const noexcept { return (mode & 0170000U) == 0040000U; }
@@ -221,6 +222,21 @@ class Directory : public Entry {
     // Opens a directory in this one. Never follows a symlink: ENOTDIR or ELOOP then.
     [[nodiscard]] virtual Result<std::shared_ptr<Directory>> open(const char* name,
                                                                   CallContext& context) = 0;
+
+    // For readers of content; EOPNOTSUPP where a file system has none.
+    //
+    // Opens the directory that a name leads to, through symlinks.
+    [[nodiscard]] virtual Result<std::shared_ptr<Directory>> open_target(const char* name,
+                                                                         CallContext& context);
+    // Opens what the caller has seen to be a regular file. Should it be one no more, nothing waits:
+    // EISDIR, or EINVAL. A symlink is followed, or ELOOP.
+    [[nodiscard]] virtual Result<std::shared_ptr<File>> open_file(const char* name, bool follow,
+                                                                  CallContext& context);
+    // lstat of one name; of what it leads to when `follow`.
+    [[nodiscard]] virtual StatResult attributes_of(const char* name, bool follow,
+                                                   CallContext& context);
+    // A symlink's text.
+    [[nodiscard]] virtual Result<std::string> read_link(const char* name, CallContext& context);
 
     // Where it is, without symlinks; "" when that cannot be told.
     [[nodiscard]] virtual std::string path() const { return {}; }

@@ -31,6 +31,20 @@ class FileComparison(Comparison):
     @property
     def bytes_read(self) -> int: ...
 
+class TreeComparison(Comparison):
+    def __init__(
+        self,
+        pool: Pool,
+        top_a: bytes,
+        top_b: bytes,
+        options: CompareOptions,
+        *,
+        follow_symlinks: bool,
+        ignore: list[bytes],
+    ) -> None: ...
+    def differences(self) -> Differences: ...
+    def progress(self) -> tuple[int, int]: ...
+
 class Completions:
     def __init__(self) -> None: ...
     @property

@@ -12,14 +12,16 @@ import os
 import select
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from komparu import _compare, _core
+from komparu import _compare, _compare_dir, _core
 from komparu._calls import raise_failure, timed_out
 from komparu._options import NOT_GIVEN, Options
-from komparu._sources import AnySource
+from komparu._results import dir_result
+from komparu._sources import AnySource, StrPath
+from komparu._types import DirResult
 
-__all__ = ["compare"]
+__all__ = ["compare", "compare_dir"]
 
 
 class _Bridge:
@@ -144,3 +146,30 @@ async def compare(
     comparison = _compare.start(source_a, source_b, options)
     await _await_end(comparison, options.comparison_timeout)
     return comparison.equal
+
+
+async def compare_dir(
+    dir_a: StrPath,
+    dir_b: StrPath,
+    *,
+    chunk_size: int = NOT_GIVEN,
+    size_precheck: bool = NOT_GIVEN,
+    quick_check: bool = NOT_GIVEN,
+    follow_symlinks: bool = NOT_GIVEN,
+    max_workers: int = NOT_GIVEN,
+    ignore: Iterable[str] | None = NOT_GIVEN,
+    comparison_timeout: float | None = NOT_GIVEN,
+) -> DirResult:
+    """Return in what two directories differ; see :func:`komparu.compare_dir`."""
+    options = Options(
+        chunk_size=chunk_size,
+        size_precheck=size_precheck,
+        quick_check=quick_check,
+        follow_symlinks=follow_symlinks,
+        max_workers=max_workers,
+        ignore=ignore,
+        comparison_timeout=comparison_timeout,
+    )
+    comparison = _compare_dir.start(dir_a, dir_b, options)
+    await _await_end(comparison, options.comparison_timeout)
+    return dir_result(comparison.differences())

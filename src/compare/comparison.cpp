@@ -3,6 +3,7 @@
 
 #include "file_pair.hpp"
 #include "filetree/compare.hpp"
+#include "tree_job.hpp"
 
 namespace filetree {
 namespace {
@@ -46,6 +47,23 @@ bool FileComparison::equal() const {
 
 std::uint64_t FileComparison::bytes_read() const {
     return static_cast<const compare::FilePairJob&>(*job_).bytes_read();
+}
+
+TreeComparison::TreeComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string top_a,
+                               std::string top_b, TreeOptions options)
+    : Comparison(std::make_shared<compare::TreeJob>(std::move(fs), std::move(top_a),
+                                                    std::move(top_b), std::move(options))) {
+    pool.submit(job_);
+}
+
+TreeComparison::~TreeComparison() = default;
+
+const Differences& TreeComparison::differences() const {
+    return static_cast<const compare::TreeJob&>(*job_).differences();
+}
+
+TreeComparison::Progress TreeComparison::progress() const {
+    return static_cast<const compare::TreeJob&>(*job_).progress();
 }
 
 }  // namespace filetree

@@ -25,6 +25,7 @@ inline Attributes from_stat(const struct stat& in) noexcept {
     out.mode = in.st_mode;
     out.uid = in.st_uid;
     out.gid = in.st_gid;
+    out.special_device = in.st_rdev;
     return out;
 }
 

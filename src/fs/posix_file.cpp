@@ -120,8 +120,15 @@ Result<std::shared_ptr<File>> open_posix_file(const char* path) {
     struct stat status {};
     if (::stat(path, &status) != 0) return Opened::failure(errno);
     if (const int error = check_type(status)) return Opened::failure(error);
-    // Should it have become a FIFO meanwhile, the open does not wait for it.
-    UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    return open_posix_file_at(AT_FDCWD, path, true);
+}
+
+// Should it have become a FIFO meanwhile, the open does not wait for it.
+Result<std::shared_ptr<File>> open_posix_file_at(int directory, const char* name, bool follow) {
+    using Opened = Result<std::shared_ptr<File>>;
+    constexpr int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    struct stat status {};
+    UniqueFd fd(::openat(directory, name, follow ? flags : flags | O_NOFOLLOW));
     if (!fd || ::fstat(fd.get(), &status) != 0) return Opened::failure(errno);
     if (const int error = check_type(status)) return Opened::failure(error);
     return {std::make_shared<PosixFile>(std::move(fd)), 0};

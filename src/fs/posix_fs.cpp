@@ -88,6 +88,7 @@ void from_statx(const struct statx& in, Attributes& out) noexcept {
     out.mode = in.stx_mode;
     out.uid = in.stx_uid;
     out.gid = in.stx_gid;
+    out.special_device = ::makedev(in.stx_rdev_major, in.stx_rdev_minor);
     out.automount_point = (in.stx_attributes & STATX_ATTR_AUTOMOUNT) != 0;
 }
 
@@ -171,6 +172,18 @@ int change_group(int fd, std::uint32_t gid) noexcept {
 }
 
 std::string own_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
+Result<std::string> read_link_at(int fd, const char* name) {
+    std::string text(256, '\0');
+    for (;;) {
+        const ssize_t length = ::readlinkat(fd, name, text.data(), text.size());
+        if (length < 0) return Result<std::string>::failure(errno);
+        const auto used = static_cast<std::size_t>(length);
+        const bool whole = used < text.size();
+        text.resize(whole ? used : 2 * text.size());
+        if (whole) return {std::move(text), 0};
+    }
+}
 
 // fgetxattr(2) refuses descriptors that were opened with O_PATH.
 Result<bool> has_attribute(int fd, const char* name) {
@@ -256,22 +269,37 @@ class PosixDirectory final : public Held<Directory> {
     }
 
     Result<std::shared_ptr<Directory>> open(const char* name, CallContext& context) override {
-        auto opened = open_directory(*abilities_, fd_.get(), name, O_NOFOLLOW);
+        return open_within(name, O_NOFOLLOW, context);
+    }
+
+    Result<std::shared_ptr<Directory>> open_target(const char* name,
+                                                   CallContext& context) override {
+        return open_within(name, 0, context);
+    }
+
+    Result<std::shared_ptr<File>> open_file(const char* name, bool follow,
+                                            CallContext& context) override {
+        auto opened = open_posix_file_at(fd_.get(), name, follow);
         context.beat();
-        if (!opened.ok()) return Result<std::shared_ptr<Directory>>::failure(opened.error);
-        return {std::make_shared<PosixDirectory>(std::move(opened.value), abilities_), 0};
+        return opened;
+    }
+
+    StatResult attributes_of(const char* name, bool follow, CallContext& context) override {
+        StatResult result;
+        result.error = stat_one(*abilities_, fd_.get(), name, follow ? 0 : AT_SYMLINK_NOFOLLOW,
+                                StatMask::type, result.attributes);
+        context.beat();
+        return result;
+    }
+
+    Result<std::string> read_link(const char* name, CallContext& context) override {
+        auto text = read_link_at(fd_.get(), name);
+        context.beat();
+        return text;
     }
 
     [[nodiscard]] std::string path() const override {
-        std::vector<char> buffer(4096);
-        for (;;) {
-            const ssize_t length =
-                ::readlink(own_path(fd_.get()).c_str(), buffer.data(), buffer.size());
-            if (length < 0) return {};
-            const auto used = static_cast<std::size_t>(length);
-            if (used < buffer.size()) return {buffer.data(), used};
-            buffer.resize(2 * buffer.size());
-        }
+        return read_link_at(AT_FDCWD, own_path(fd_.get()).c_str()).value;
     }
 
     Result<std::unique_ptr<Entry>> pin(const char* name, CallContext& context) override {
@@ -296,6 +324,15 @@ class PosixDirectory final : public Held<Directory> {
         }
         abilities_->dating_device.store(attributes.device, std::memory_order_relaxed);
         return true;
+    }
+
+   private:
+    Result<std::shared_ptr<Directory>> open_within(const char* name, int flags,
+                                                   CallContext& context) {
+        auto opened = open_directory(*abilities_, fd_.get(), name, flags);
+        context.beat();
+        if (!opened.ok()) return Result<std::shared_ptr<Directory>>::failure(opened.error);
+        return {std::make_shared<PosixDirectory>(std::move(opened.value), abilities_), 0};
     }
 };
 

@@ -27,8 +27,9 @@ Result<HandleCache::Handle> HandleCache::reopen(Node& node, CallContext& context
     while (!closed.empty()) {
         Node* next = closed.back();
         closed.pop_back();
-        auto opened = next->parent() ? handle->open(next->c_name(), context)
-                                     : fs_->open(next->c_name(), context);
+        auto opened = !next->parent()  ? fs_->open(next->c_name(), context)
+                      : next->followed ? handle->open_target(next->c_name(), context)
+                                       : handle->open(next->c_name(), context);
         if (!opened.ok()) return opened;
         handle = std::move(opened.value);
     }

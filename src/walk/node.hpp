@@ -79,6 +79,8 @@ class Node final : public WalkedDirectory {
     std::atomic<std::uint32_t> stalls{0};
     // Found by an earlier walk: its attributes are of then. Set before the node is shared.
     bool from_earlier_walk = false;
+    // Its name may be a symlink, which is followed. Set before the node is shared.
+    bool followed = false;
 
     // Whether nothing of it has been handed over: it could as well begin anew.
     [[nodiscard]] bool as_good_as_not_begun() const noexcept {

@@ -29,5 +29,6 @@ namespace nb = nanobind;
 [[nodiscard]] nb::tuple to_tuple(const filetree::Differences& differences);
 
 void bind_files(nb::module_& module);
+void bind_trees(nb::module_& module);
 
 }  // namespace komparu_bindings

@@ -1,0 +1,34 @@
+
+#include "bindings.hpp"
+
+namespace komparu_bindings {
+
+using filetree::Comparison;
+using filetree::Pool;
+using filetree::TreeComparison;
+using filetree::TreeOptions;
+
+void bind_trees(nb::module_& module) {
+    nb::class_<TreeComparison, Comparison>(module, "TreeComparison")
+        .def(
+            "__init__",
+            [](TreeComparison* self, Pool& pool, const nb::bytes& top_a, const nb::bytes& top_b,
+               const filetree::CompareOptions& options, bool follow_symlinks,
+               const nb::list& ignore) {
+                TreeOptions tree{options, follow_symlinks, {}};
+                for (const nb::handle pattern : ignore) {
+                    tree.ignore.push_back(to_string(nb::cast<nb::bytes>(pattern)));
+                }
+                new (self) TreeComparison(pool, posix_file_system(), to_string(top_a),
+                                          to_string(top_b), std::move(tree));
+            },
+            nb::arg("pool"), nb::arg("top_a"), nb::arg("top_b"), nb::arg("options"), nb::kw_only(),
+            nb::arg("follow_symlinks"), nb::arg("ignore"))
+        .def("differences", [](const TreeComparison& self) { return to_tuple(self.differences()); })
+        .def("progress", [](const TreeComparison& self) {
+            const TreeComparison::Progress now = self.progress();
+            return nb::make_tuple(now.files, now.bytes);
+        });
+}
+
+}  // namespace komparu_bindings

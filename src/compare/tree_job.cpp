@@ -1,0 +1,93 @@
+#include "tree_job.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "tree_work.hpp"
+
+namespace filetree::compare {
+namespace {
+
+// Of the descriptors that may be open, what each tree may keep for its directories. The rest is for
+// the files that the threads read.
+std::size_t capacity(const FileSystem& fs) { return fs.descriptor_budget() / 4; }
+
+[[noreturn]] void fail(int error, const std::string& path) {
+    throw CompareError(error == ENOENT ? CompareFailure::not_found : CompareFailure::unreadable,
+                       error, path);
+}
+
+}  // namespace
+
+TreeJob::TreeJob(std::shared_ptr<FileSystem> fs, std::string top_a, std::string top_b,
+                 TreeOptions options)
+    : options_(std::move(options)),
+      ignore_(options_.ignore),
+      a_(fs, std::move(top_a), capacity(*fs)),
+      b_(fs, std::move(top_b), capacity(*fs)) {
+    if (options_.files.max_workers != 0) limit_ = options_.files.max_workers;
+}
+
+Job::Piece TreeJob::take() {
+    if (!begun_) {
+        begun_ = true;
+        return [this] { open_tops(); };
+    }
+    while (!stack_.empty() && stack_.back()->exhausted()) stack_.pop_back();
+    if (stack_.empty()) return {};
+    const std::shared_ptr<TreeWork> work = stack_.back();
+    return work->claim(work);
+}
+
+bool TreeJob::has_more() const {
+    return std::any_of(stack_.begin(), stack_.end(),
+                       [](const auto& work) { return !work->exhausted(); });
+}
+
+void TreeJob::push(std::shared_ptr<TreeWork> work) {
+    const std::lock_guard guard(mutex_);
+    stack_.push_back(std::move(work));
+}
+
+void TreeJob::open_tops() {
+    CallContext context(stop_flag());
+    auto a = open_top(a_, context);
+    if (!a.ok()) fail(a.error, a_.top);
+    auto b = open_top(b_, context);
+    if (!b.ok()) fail(b.error, b_.top);
+    compare_directories(*this, std::move(a.value), std::move(b.value), context);
+}
+
+void TreeJob::finish(PairReader& files, const std::function<std::string()>& path) {
+    files.check_unchanged();
+    files_.fetch_add(1, std::memory_order_relaxed);
+    bytes_.fetch_add(files.bytes_read(), std::memory_order_relaxed);
+    switch (files.difference()) {
+        case PairReader::Difference::none:
+            return;
+        case PairReader::Difference::size:
+            return differs(path(), DiffReason::size_mismatch);
+        case PairReader::Difference::content:
+            return differs(path(), DiffReason::content_mismatch);
+    }
+}
+
+void TreeJob::differs(std::string path, DiffReason reason) {
+    const std::lock_guard guard(found_mutex_);
+    found_.diff.emplace_back(std::move(path), reason);
+}
+
+void TreeJob::is_only_in(const Tree& tree, std::string path) {
+    const std::lock_guard guard(found_mutex_);
+    (&tree == &a_ ? found_.only_left : found_.only_right).push_back(std::move(path));
+}
+
+void TreeJob::fails(std::string path, std::string what) {
+    const std::lock_guard guard(found_mutex_);
+    found_.errors.emplace_back(std::move(path), std::move(what));
+}
+
+void TreeJob::conclude() { std::sort(found_.errors.begin(), found_.errors.end()); }
+
+}  // namespace filetree::compare
