@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Python's bytecode caches would be written into the checkout.
 export PYTHONDONTWRITEBYTECODE := 1
 
-BUILD_PACKAGES := g++ cmake ninja-build pkg-config python3-dev python3-venv libzstd-dev zlib1g-dev
+BUILD_PACKAGES := g++ cmake ninja-build pkg-config python3-dev python3-venv libssl-dev libzstd-dev zlib1g-dev
 TEST_PACKAGES := libgtest-dev libfuse3-dev fuse3 findutils xfsprogs btrfs-progs
 LINT_PACKAGES := clang-format clang-tidy
 BENCH_PACKAGES := libfuse3-dev fuse3 bfs fd-find gdu findutils

@@ -169,6 +169,26 @@ class TreeComparison final : public Comparison {
     [[nodiscard]] Progress progress() const;
 };
 
+// Any number of files, by path: which of them hold the same bytes? Each is read about once.
+//
+// What cannot be told by inodes, sizes and, of large files, samples is told by a 128-bit hash under
+// a random key of this comparison's own.
+class GroupComparison final : public Comparison {
+   public:
+    // There is at least one path. With `only_whether` it stops at the first difference.
+    GroupComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::vector<std::string> paths,
+                    const CompareOptions& options, bool only_whether);
+    ~GroupComparison() override;
+
+    // Both once it has ended without a failure.
+    [[nodiscard]] bool all_equal() const;
+    // Of each path the number of its group, counted from 0 in the order of their first paths. Not
+    // with `only_whether`.
+    [[nodiscard]] const std::vector<std::size_t>& groups() const;
+    // Bytes read so far.
+    [[nodiscard]] std::uint64_t bytes_read() const;
+};
+
 // What an archive may cost, of each side. 0: no limit.
 struct ArchiveOptions {
     std::size_t chunk_size = 0;  // bytes of one read of the archive; 0: what is fastest

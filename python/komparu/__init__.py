@@ -5,6 +5,7 @@
 
 from komparu._compare import compare
 from komparu._compare_dir import compare_dir
+from komparu._compare_many import compare_all, compare_many
 from komparu._core import __version__
 from komparu._errors import (
     ArchiveBombError,
@@ -32,7 +33,9 @@ __all__ = [
     "SourceReadError",
     "__version__",
     "compare",
+    "compare_all",
     "compare_dir",
+    "compare_many",
     "configure",
     "get_config",
     "reset_config",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -42,10 +43,10 @@ def await_end(comparison: _core.Comparison, timeout: float | None) -> None:
 
     :raises KomparuError: when there is none
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
     try:
-        while not comparison.wait(_POLL_INTERVAL):
-            if deadline is not None and time.monotonic() >= deadline:
+        while not comparison.wait(min(_POLL_INTERVAL, max(deadline - time.monotonic(), 0))):
+            if time.monotonic() >= deadline:
                 raise timed_out(timeout)
     except BaseException:
         comparison.cancel()

@@ -40,8 +40,8 @@ def compare_dir(
     :param quick_check: look at some places of large files first
     :param follow_symlinks: compare what symlinks lead to
     :param max_workers: threads that may work at it at once: 0 for what is fastest, 256 at most
-    :param ignore: patterns, as :mod:`fnmatch` has them, case-sensitive; what has a name that matches
-        one, at whatever depth, is left out on both sides, with all that is below it
+    :param ignore: patterns, as :mod:`fnmatch` has them, case-sensitive; what has a name that
+        matches one, at whatever depth, is left out on both sides, with all that is below it
     :param comparison_timeout: seconds that the whole may take; None for no limit
     :raises SourceNotFoundError: when one of the two does not exist
     :raises SourceReadError: when one of the two cannot be read, or is no directory. What cannot be

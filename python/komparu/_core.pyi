@@ -31,6 +31,16 @@ class FileComparison(Comparison):
     @property
     def bytes_read(self) -> int: ...
 
+class GroupComparison(Comparison):
+    def __init__(
+        self, pool: Pool, paths: list[bytes], options: CompareOptions, *, only_whether: bool
+    ) -> None: ...
+    @property
+    def all_equal(self) -> bool: ...
+    @property
+    def bytes_read(self) -> int: ...
+    def groups(self) -> list[int]: ...
+
 class TreeComparison(Comparison):
     def __init__(
         self,

@@ -14,14 +14,14 @@ import threading
 import weakref
 from collections.abc import Iterable, Mapping
 
-from komparu import _compare, _compare_dir, _core
+from komparu import _compare, _compare_dir, _compare_many, _core
 from komparu._calls import raise_failure, timed_out
 from komparu._options import NOT_GIVEN, Options
 from komparu._results import dir_result
 from komparu._sources import AnySource, StrPath
-from komparu._types import DirResult
+from komparu._types import CompareResult, DirResult
 
-__all__ = ["compare", "compare_dir"]
+__all__ = ["compare", "compare_all", "compare_dir", "compare_many"]
 
 
 class _Bridge:
@@ -173,3 +173,72 @@ async def compare_dir(
     comparison = _compare_dir.start(dir_a, dir_b, options)
     await _await_end(comparison, options.comparison_timeout)
     return dir_result(comparison.differences())
+
+
+async def compare_all(
+    sources: Iterable[AnySource],
+    *,
+    chunk_size: int = NOT_GIVEN,
+    size_precheck: bool = NOT_GIVEN,
+    quick_check: bool = NOT_GIVEN,
+    max_workers: int = NOT_GIVEN,
+    headers: Mapping[str, str] | None = NOT_GIVEN,
+    timeout: float | None = NOT_GIVEN,
+    follow_redirects: bool = NOT_GIVEN,
+    verify_ssl: bool = NOT_GIVEN,
+    proxy: str | None = NOT_GIVEN,
+    comparison_timeout: float | None = NOT_GIVEN,
+) -> bool:
+    """Return whether all sources hold the same bytes; see :func:`komparu.compare_all`."""
+    options = Options(
+        chunk_size=chunk_size,
+        size_precheck=size_precheck,
+        quick_check=quick_check,
+        max_workers=max_workers,
+        headers=headers,
+        timeout=timeout,
+        follow_redirects=follow_redirects,
+        verify_ssl=verify_ssl,
+        proxy=proxy,
+        comparison_timeout=comparison_timeout,
+    )
+    comparison = _compare_many.start(_compare_many.as_list(sources), options, only_whether=True)
+    if comparison is None:
+        return True
+    await _await_end(comparison, options.comparison_timeout)
+    return comparison.all_equal
+
+
+async def compare_many(
+    sources: Iterable[AnySource],
+    *,
+    chunk_size: int = NOT_GIVEN,
+    size_precheck: bool = NOT_GIVEN,
+    quick_check: bool = NOT_GIVEN,
+    max_workers: int = NOT_GIVEN,
+    headers: Mapping[str, str] | None = NOT_GIVEN,
+    timeout: float | None = NOT_GIVEN,
+    follow_redirects: bool = NOT_GIVEN,
+    verify_ssl: bool = NOT_GIVEN,
+    proxy: str | None = NOT_GIVEN,
+    comparison_timeout: float | None = NOT_GIVEN,
+) -> CompareResult:
+    """Return which of the sources hold the same bytes; see :func:`komparu.compare_many`."""
+    options = Options(
+        chunk_size=chunk_size,
+        size_precheck=size_precheck,
+        quick_check=quick_check,
+        max_workers=max_workers,
+        headers=headers,
+        timeout=timeout,
+        follow_redirects=follow_redirects,
+        verify_ssl=verify_ssl,
+        proxy=proxy,
+        comparison_timeout=comparison_timeout,
+    )
+    given = _compare_many.as_list(sources)
+    comparison = _compare_many.start(given, options, only_whether=False)
+    if comparison is None:
+        return _compare_many.result_of(given, [0] * len(given))
+    await _await_end(comparison, options.comparison_timeout)
+    return _compare_many.result_of(given, comparison.groups())

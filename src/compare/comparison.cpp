@@ -3,6 +3,7 @@
 
 #include "file_pair.hpp"
 #include "filetree/compare.hpp"
+#include "group_job.hpp"
 #include "tree_job.hpp"
 
 namespace filetree {
@@ -64,6 +65,28 @@ const Differences& TreeComparison::differences() const {
 
 TreeComparison::Progress TreeComparison::progress() const {
     return static_cast<const compare::TreeJob&>(*job_).progress();
+}
+
+GroupComparison::GroupComparison(Pool& pool, std::shared_ptr<FileSystem> fs,
+                                 std::vector<std::string> paths, const CompareOptions& options,
+                                 bool only_whether)
+    : Comparison(std::make_shared<compare::GroupJob>(std::move(fs), std::move(paths), options,
+                                                     only_whether)) {
+    pool.submit(job_);
+}
+
+GroupComparison::~GroupComparison() = default;
+
+bool GroupComparison::all_equal() const {
+    return static_cast<const compare::GroupJob&>(*job_).all_equal();
+}
+
+const std::vector<std::size_t>& GroupComparison::groups() const {
+    return static_cast<const compare::GroupJob&>(*job_).groups();
+}
+
+std::uint64_t GroupComparison::bytes_read() const {
+    return static_cast<const compare::GroupJob&>(*job_).bytes_read();
 }
 
 }  // namespace filetree

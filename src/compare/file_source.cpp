@@ -61,9 +61,16 @@ void FileSource::check_unchanged() {
     const StatResult found = file_->attributes();
     if (found.error != 0) fail(found.error, name_);
     const Attributes& now = found.attributes;
-    if (now.size != seen_.size || !same(now.mtime, seen_.mtime) || !same(now.ctime, seen_.ctime)) {
+    const bool other = now.inode != seen_.inode || now.device != seen_.device;
+    if (other || now.size != seen_.size || !same(now.mtime, seen_.mtime) ||
+        !same(now.ctime, seen_.ctime)) {
         fail(EAGAIN, name_, "the file changed while it was compared");
     }
+}
+
+void FileSource::expect(const Attributes& earlier) {
+    seen_ = earlier;
+    check_unchanged();
 }
 
 bool share_all_extents(const FileSource& a, const FileSource& b) {

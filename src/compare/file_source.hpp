@@ -27,6 +27,11 @@ class FileSource final : public Source {
     [[nodiscard]] std::size_t read_at(std::uint64_t offset, std::span<char> out) override;
     void check_unchanged() override;
 
+    // What it was when it was opened.
+    [[nodiscard]] const Attributes& seen() const noexcept { return seen_; }
+    // Throws when it is not the file, or not as the file, that was opened earlier.
+    void expect(const Attributes& earlier);
+
     [[nodiscard]] bool is_same_as(const FileSource& other) const noexcept;
     // Whether parts of it may have no storage.
     [[nodiscard]] bool may_have_holes() const noexcept;

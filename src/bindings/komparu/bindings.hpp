@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "filetree/compare.hpp"
 #include "filetree/fs.hpp"
@@ -20,6 +21,7 @@ namespace nb = nanobind;
 [[nodiscard]] inline nb::bytes to_bytes(const std::string& string) {
     return nb::bytes(string.data(), string.size());
 }
+[[nodiscard]] std::vector<std::string> to_strings(const nb::list& list);
 
 // Keeps nothing but what it has learned about the kernel.
 [[nodiscard]] std::shared_ptr<filetree::FileSystem> posix_file_system();
@@ -29,6 +31,7 @@ namespace nb = nanobind;
 [[nodiscard]] nb::tuple to_tuple(const filetree::Differences& differences);
 
 void bind_files(nb::module_& module);
+void bind_groups(nb::module_& module);
 void bind_trees(nb::module_& module);
 
 }  // namespace komparu_bindings

@@ -126,6 +126,7 @@ NB_MODULE(_core, module) {
         .def("failure", &failure_of);
 
     komparu_bindings::bind_files(module);
+    komparu_bindings::bind_groups(module);
     komparu_bindings::bind_trees(module);
 
     nb::class_<Completions>(module, "Completions")

@@ -30,6 +30,12 @@ nb::list to_list(const std::vector<std::string>& names) {
 
 }  // namespace
 
+std::vector<std::string> to_strings(const nb::list& list) {
+    std::vector<std::string> strings;
+    for (const nb::handle bytes : list) strings.push_back(to_string(nb::cast<nb::bytes>(bytes)));
+    return strings;
+}
+
 std::shared_ptr<filetree::FileSystem> posix_file_system() {
     static const std::shared_ptr<filetree::FileSystem> fs = filetree::make_posix_file_system();
     return fs;

@@ -6,7 +6,6 @@ namespace komparu_bindings {
 using filetree::Comparison;
 using filetree::Pool;
 using filetree::TreeComparison;
-using filetree::TreeOptions;
 
 void bind_trees(nb::module_& module) {
     nb::class_<TreeComparison, Comparison>(module, "TreeComparison")
@@ -15,12 +14,9 @@ void bind_trees(nb::module_& module) {
             [](TreeComparison* self, Pool& pool, const nb::bytes& top_a, const nb::bytes& top_b,
                const filetree::CompareOptions& options, bool follow_symlinks,
                const nb::list& ignore) {
-                TreeOptions tree{options, follow_symlinks, {}};
-                for (const nb::handle pattern : ignore) {
-                    tree.ignore.push_back(to_string(nb::cast<nb::bytes>(pattern)));
-                }
-                new (self) TreeComparison(pool, posix_file_system(), to_string(top_a),
-                                          to_string(top_b), std::move(tree));
+                new (self)
+                    TreeComparison(pool, posix_file_system(), to_string(top_a), to_string(top_b),
+                                   {options, follow_symlinks, to_strings(ignore)});
             },
             nb::arg("pool"), nb::arg("top_a"), nb::arg("top_b"), nb::arg("options"), nb::kw_only(),
             nb::arg("follow_symlinks"), nb::arg("ignore"))

@@ -1,0 +1,247 @@
+#include "group_job.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <tuple>
+
+namespace filetree::compare {
+namespace {
+
+constexpr std::size_t usual_chunk = std::size_t{256} << 10U;
+// What one thread reads before it looks what else there is to do.
+constexpr std::uint64_t range_size = std::uint64_t{4} << 20U;
+// From this size on samples are cheap beside reading it all.
+constexpr std::uint64_t sampled_size = std::uint64_t{4} << 20U;
+constexpr std::uint64_t sample_size = std::uint64_t{64} << 10U;
+// Small files of one piece.
+constexpr std::size_t batch_size = 16;
+
+// Buffers stay with the thread: it needs them again at once.
+std::vector<char>& buffer(std::size_t size) {
+    thread_local std::vector<char> mine;
+    if (mine.size() < size) mine.resize(size);
+    return mine;
+}
+
+}  // namespace
+
+GroupJob::GroupJob(std::shared_ptr<FileSystem> fs, std::vector<std::string> paths,
+                   const CompareOptions& options, bool only_whether)
+    : fs_(std::move(fs)), options_(options), only_whether_(only_whether) {
+    if (options.max_workers != 0) limit_ = options.max_workers;
+    members_.resize(paths.size());
+    for (std::size_t i = members_.size(); i-- > 0;) {
+        members_[i].path = std::move(paths[i]);
+        ranges_.push_back({i, 0, 0});
+    }
+}
+
+// Several small ranges are one piece.
+Job::Piece GroupJob::take() {
+    if (ranges_.empty()) return {};
+    std::vector<Range> piece;
+    std::uint64_t bytes = 0;
+    while (!ranges_.empty() && piece.size() < batch_size && bytes < range_size) {
+        piece.push_back(ranges_.back());
+        ranges_.pop_back();
+        bytes += piece.back().last - piece.back().first;
+    }
+    ++under_way_;
+    return [this, piece = std::move(piece)] {
+        for (const Range& range : piece) {
+            if (stopping()) break;
+            run(range);
+        }
+        const std::lock_guard lock(mutex_);
+        if (--under_way_ == 0 && ranges_.empty() && !stopping()) advance();
+    };
+}
+
+bool GroupJob::has_more() const { return !ranges_.empty(); }
+
+void GroupJob::advance() {
+    while (ranges_.empty() && step_ != Step::done) {
+        switch (step_) {
+            case Step::opening:
+                step_ = Step::sampling;
+                plan_samples();
+                break;
+            case Step::sampling:
+                step_ = Step::reading;
+                plan_reading();
+                break;
+            case Step::reading:
+            case Step::done:
+                step_ = Step::done;
+                break;
+        }
+    }
+}
+
+void GroupJob::plan_samples() {
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::size_t> inodes;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+        Member& member = members_[i];
+        member.same_as =
+            inodes.try_emplace({member.seen.device, member.seen.inode}, i).first->second;
+    }
+    if (only_whether_ && must_differ()) return differs();
+    if (!options_.quick_check) return;
+    for (const std::size_t i : doubtful()) {
+        if (members_[i].size.value_or(0) >= sampled_size) ranges_.push_back({i, 0, 0});
+    }
+}
+
+void GroupJob::plan_reading() {
+    if (only_whether_ && must_differ()) return differs();
+    for (const std::size_t i : doubtful()) {
+        Member& member = members_[i];
+        member.was_read = true;
+        const std::uint64_t size = member.size.value_or(0);
+        member.content.resize((size + range_size - 1) / range_size);
+        if (!member.size) ranges_.push_back({i, 0, 0});
+        for (std::uint64_t first = 0; first < size; first += range_size) {
+            ranges_.push_back({i, first, std::min(size, first + range_size)});
+        }
+    }
+    // The same place of all files at about the same time: the first difference comes early.
+    std::sort(ranges_.begin(), ranges_.end(), [](const Range& left, const Range& right) {
+        return std::tie(right.first, right.member) < std::tie(left.first, left.member);
+    });
+}
+
+GroupJob::Kinds GroupJob::kinds() const {
+    Kinds kinds;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+        const Member& member = members_[i];
+        if (member.same_as != i) continue;
+        const bool known = member.size && options_.size_precheck;
+        (known ? kinds.known[{*member.size, member.sampled}] : kinds.unknown).push_back(i);
+    }
+    return kinds;
+}
+
+bool GroupJob::must_differ() const { return kinds().known.size() > 1; }
+
+std::vector<std::size_t> GroupJob::doubtful() const {
+    const Kinds found = kinds();
+    std::vector<std::size_t> doubtful;
+    // One without a known size may be the same as any.
+    for (const auto& [known, members] : found.known) {
+        if (members.size() > 1 || !found.unknown.empty()) {
+            doubtful.insert(doubtful.end(), members.begin(), members.end());
+        }
+    }
+    if (found.known.size() + found.unknown.size() > 1) {
+        doubtful.insert(doubtful.end(), found.unknown.begin(), found.unknown.end());
+    }
+    return doubtful;
+}
+
+void GroupJob::run(const Range& range) {
+    Member& member = members_[range.member];
+    switch (step_) {
+        case Step::opening:
+            return open(member);
+        case Step::sampling:
+            return sample(member);
+        case Step::reading:
+            return member.size ? read(range) : read_to_the_end(member);
+        case Step::done:
+            return;
+    }
+}
+
+void GroupJob::open(Member& member) {
+    const FileSource file(*fs_, member.path);
+    member.seen = file.seen();
+    member.size = file.size();
+}
+
+std::unique_ptr<FileSource> GroupJob::reopen(const Member& member) const {
+    auto file = std::make_unique<FileSource>(*fs_, member.path);
+    file->expect(member.seen);
+    return file;
+}
+
+void GroupJob::sample(Member& member) {
+    const auto file = reopen(member);
+    std::uint64_t length = 0;
+    for (const std::uint64_t quarter : {0, 1, 2, 3, 4}) {
+        const std::uint64_t place =
+            std::min(*member.size / 4 * quarter, *member.size - sample_size);
+        member.sampled.push_back(hash(*file, place, place + sample_size, length));
+    }
+    file->check_unchanged();
+}
+
+void GroupJob::read(const Range& range) {
+    Member& member = members_[range.member];
+    const auto file = reopen(member);
+    std::uint64_t length = 0;
+    ContentHash::Tag& tag = member.content[range.first / range_size];
+    tag = hash(*file, range.first, range.last, length);
+    file->check_unchanged();
+    if (only_whether_ && !stopping()) expect(range.first, tag);
+}
+
+void GroupJob::expect(std::uint64_t place, const ContentHash::Tag& tag) {
+    const std::lock_guard lock(mutex_);
+    const ContentHash::Tag& expected = expected_.try_emplace(place, tag).first->second;
+    if (tag != expected) differs();
+}
+
+void GroupJob::read_to_the_end(Member& member) {
+    const auto file = reopen(member);
+    std::uint64_t length = range_size;
+    for (std::uint64_t first = 0; length == range_size && !stopping(); first += range_size) {
+        const ContentHash::Tag tag = hash(*file, first, first + range_size, length);
+        if (length > 0) member.content.push_back(tag);
+        member.length += length;
+    }
+    file->check_unchanged();
+}
+
+ContentHash::Tag GroupJob::hash(FileSource& file, std::uint64_t first, std::uint64_t last,
+                                std::uint64_t& length) {
+    const std::size_t chunk = options_.chunk_size != 0 ? options_.chunk_size : usual_chunk;
+    std::vector<char>& bytes = buffer(chunk);
+    ContentHash content(key_);
+    length = 0;
+    while (first < last && !stopping()) {
+        const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(chunk, last - first));
+        const std::size_t got = file.read_at(first, {bytes.data(), wanted});
+        bytes_read_.fetch_add(got, std::memory_order_relaxed);
+        content.add({bytes.data(), got});
+        length += got;
+        first += got;
+        if (got < wanted) break;
+    }
+    return content.finish();
+}
+
+void GroupJob::differs() noexcept {
+    different_.store(true);
+    stop();
+}
+
+void GroupJob::conclude() {
+    if (different_.load()) return;
+    // What has not been read is alone with its size and its samples.
+    using Content = std::tuple<std::uint64_t, Tags, Tags>;
+    std::map<Content, std::size_t> contents;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+        const Member& member = members_[i];
+        if (member.same_as != i) {
+            groups_.push_back(groups_[member.same_as]);
+            continue;
+        }
+        const Content content{member.size.value_or(member.length),
+                              member.was_read ? Tags{} : member.sampled, member.content};
+        groups_.push_back(contents.try_emplace(content, contents.size()).first->second);
+    }
+    different_.store(contents.size() > 1);
+}
+
+}  // namespace filetree::compare
