@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 BUILD_PACKAGES := g++ cmake ninja-build pkg-config python3-dev python3-venv libssl-dev libzstd-dev zlib1g-dev
 TEST_PACKAGES := libgtest-dev libfuse3-dev fuse3 findutils xfsprogs btrfs-progs
 LINT_PACKAGES := clang-format clang-tidy
-BENCH_PACKAGES := libfuse3-dev fuse3 bfs fd-find gdu findutils
+BENCH_PACKAGES := libfuse3-dev fuse3 bfs fd-find gdu findutils diffutils git rsync
 
 SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src python -type f \
              -not -name '*.pyc')
@@ -93,6 +93,8 @@ fuzz: setup
 
 bench: $(VENV)/.test-tools
 	@tools/apt-install $(BENCH_PACKAGES)
+	@command -v go >/dev/null || tools/apt-install golang-go || echo 'bench: without the loop in Go'
+	@command -v rustc >/dev/null || tools/apt-install rustc || echo 'bench: without the loop in Rust'
 	@$(BIN)/pip install -q --only-binary scandir-rs 'scandir-rs~=2.10.0' || echo 'bench: without scandir-rs'
 	cmake --preset release >/dev/null
 	cmake --build --preset release -j $(JOBS)

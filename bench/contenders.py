@@ -15,7 +15,7 @@ from typing import Literal
 
 from trees import GROUP
 
-Kind = Literal["names", "metadata"]
+Kind = Literal["names", "metadata", "content"]
 Role = Literal["floor", "peer", "ours"]
 TREE = "{tree}"
 
@@ -45,9 +45,10 @@ class Contender:
     role: Role
     kind: Kind
     command: list[str]
-    count: Callable[[Path], int]  # entries, from what the check printed
+    count: Callable[[Path], int] | None = None  # entries, from what the check printed
     check: list[str] = field(default_factory=list)  # the command to count by; empty: the same
     timed_inside: bool = False  # prints "entries directories bytes seconds ..."
+    same_is_silence: bool = False  # of comparers; else the status tells
     same_as: str = ""  # the key of what yields the very same; both checks print a checksum
     version: str = ""
     version_of: str = ""  # empty: of the command
@@ -80,7 +81,8 @@ def lines(extra: int, mark: bytes = b"\n") -> Callable[[Path], int]:
     return count
 
 
-def _version(command: list[str]) -> str:
+def printed_version(command: list[str]) -> str:
+    """The version in what ``command`` prints."""
     output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     found = re.search(r"\d+\.\d+[\w.+-]*", output)
     return found.group() if found else ""
@@ -117,7 +119,7 @@ def _peer(
     found = shutil.which(command[0])
     if not missing and not found:
         missing = f"{command[0]} is not installed"
-    version = "" if missing else _version([command[0], "--version"])
+    version = "" if missing else printed_version([command[0], "--version"])
     return Contender(
         key, "peer", kind, command, count, check or [], version=version, missing=missing
     )
@@ -130,7 +132,7 @@ def _finders(tools: Tools) -> Iterator[Contender]:
     yield _peer("find, stat", "metadata", ["find", *sizes], with_top)
 
     bfs = str(tools.bfs or "bfs")
-    version = _version([bfs, "--version"]) if shutil.which(bfs) else ""
+    version = printed_version([bfs, "--version"]) if shutil.which(bfs) else ""
     old = bool(version) and int(version.partition(".")[0]) < 3
     no_jobs = f"bfs {version} has no -j (3.0 and later do)" if old else ""
     yield _peer("bfs, names", "names", [bfs, TREE], with_top)
@@ -153,7 +155,7 @@ def _summers(tools: Tools) -> Iterator[Contender]:
 
 def _pythons(tools: Tools) -> Iterator[Contender]:
     python = str(tools.python or sys.executable)
-    version = _version([python, "--version"])
+    version = printed_version([python, "--version"])
 
     def command(*options: str) -> list[str]:
         return [python, str(Path(__file__).with_name("walker.py")), *options, TREE]
@@ -179,7 +181,7 @@ def _pythons(tools: Tools) -> Iterator[Contender]:
     yield dataclasses.replace(lstat, kind="metadata")
     yield _scandir_rs(walk("scandir-rs", "", "scandir_rs"), python)
 
-    no_walk, no_mock = _no_package(tools, "pwalk.walk"), _no_package(tools, "pwalk.walk_mock")
+    no_walk, no_mock = no_package(tools, "pwalk.walk"), no_package(tools, "pwalk.walk_mock")
     one = ("--threads", "1")
     for key, same_as, options in (
         ("ours: walk()", "os.walk", ()),
@@ -198,7 +200,7 @@ def _pythons(tools: Tools) -> Iterator[Contender]:
 
 def _scandir_rs(contender: Contender, python: str) -> Contender:
     """``contender`` with the version of the package, or as missing."""
-    version = _version([python, "-c", "import scandir_rs; print(scandir_rs.__version__)"])
+    version = printed_version([python, "-c", "import scandir_rs; print(scandir_rs.__version__)"])
     missing = "" if version else "scandir-rs is not installed for that Python"
     return dataclasses.replace(
         contender, version=version, version_of=contender.key, missing=missing
@@ -228,16 +230,16 @@ def _repairers(tools: Tools) -> Iterator[Contender]:
             [python, "-m", "pwalk.cli", "repair", *options, TREE],
             first_number,
             [python, "-c", counting.format(dry_run), TREE],
-            missing=_no_package(tools, "pwalk.repair"),
+            missing=no_package(tools, "pwalk.repair"),
         )
 
 
-def _no_package(tools: Tools, name: str = "pwalk.report") -> str:
-    """Why ``name`` of our Python package cannot be called, or nothing."""
+def no_package(tools: Tools, name: str = "pwalk.report", module: str = "pwalk.cli") -> str:
+    """Why ``name`` of our Python packages cannot be called, or nothing."""
     if tools.python is None:
         return "give the interpreter that has it by --python"
     probe = subprocess.run(
-        [str(tools.python), "-c", f"import pwalk.cli; {name}"], capture_output=True, check=False
+        [str(tools.python), "-c", f"import {module}; {name}"], capture_output=True, check=False
     )
     return "" if probe.returncode == 0 else f"there is no {name} there"
 
@@ -267,7 +269,7 @@ def _ours(tools: Tools) -> Iterator[Contender]:
     report = [str(tools.python), "-m", "pwalk.cli", "report"]
     csv = [*report, "--format=csv", "--output=-", TREE]
     parquet = [*report, "--format=parquet", f"--output={tools.parquet}", TREE]
-    missing = _no_package(tools)
+    missing = no_package(tools)
     yield Contender("ours: CSV", "ours", "metadata", csv, lines(extra=2), missing=missing)
     yield Contender(
         "ours: Parquet", "ours", "metadata", parquet, _parquet_rows(tools), missing=missing

@@ -17,6 +17,29 @@ MOCK_SECONDS = 600
 
 
 @dataclass(frozen=True)
+class Contest:
+    """What comparing is judged by: ``limit`` times ``peer``; of our ways the fastest counts."""
+
+    scenario: str
+    peer: str
+    limit: float
+    ours: tuple[str, ...]
+    beside: tuple[str, ...] = ()  # of ours too, shown without a limit
+
+
+CONTESTS = (
+    Contest("compare-file", "cmp", 0.50, ("ours: compare()",), ("ours: komparu",)),
+    Contest("compare-tree", "diff -rq", 0.75, ("ours: compare_dir()",), ("ours: komparu",)),
+    Contest(
+        "compare-many-pairs",
+        "C loop, list",
+        0.60,
+        ("ours: compare() each", "ours: aio.compare() gathered"),
+    ),
+)
+
+
+@dataclass(frozen=True)
 class Goal:
     """``ours`` over ``other``, at most ``limit``, both times of one scenario.
 
@@ -73,6 +96,18 @@ def _walks(results: Results) -> list[Goal]:
     return goals
 
 
+def _comparisons(results: Results) -> list[Goal]:
+    goals = []
+    for contest in CONTESTS:
+        found = results.get(contest.scenario, {})
+        usable = [key for key in contest.ours if key in found and found[key].usable]
+        counts = min(usable or contest.ours[:1], key=lambda key: found[key].median if usable else 0)
+        for key in (*contest.ours, *contest.beside):
+            limit = contest.limit if key == counts else None
+            goals.append(Goal("6", contest.scenario, key, contest.peer, limit))
+    return goals
+
+
 def _mock(results: Results) -> list[str]:
     lines = []
     for key, result in results.get("walk-mock", {}).items():
@@ -118,6 +153,7 @@ def verdicts(results: Results) -> list[str]:
         Goal("3+", "latency", "ours: scan, cached", "floor, 64, cached", 1.3),
         Goal("3+", "latency-huge", "ours: scan, cached", "floor, 64, cached", 1.3),
         *_walks(results),
+        *_comparisons(results),
         Goal("repair", "repair", "ours: repair", "chmod -R g+rX", None),
         Goal("repair", "repair", "ours: repair", "chgrp -R", None),
         Goal("repair", "repair", "ours: repair", "floor, cores", None),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contenders import TREE, Contender
+from contenders import TREE, Contender, Tools
 
 # A contender that takes longer is run once; further rounds would add hours, not knowledge.
 SLOW_SECONDS = 15.0
@@ -56,36 +55,58 @@ class Result:
         return bool(self.runs) and not self.problem
 
 
-def _run(command: list[str], tree: Path, output: Path) -> tuple[float, int]:
-    """Seconds and peak memory of a command whose standard output goes to ``output``."""
+@dataclass(frozen=True)
+class Finished:
+    """What launch says of a command."""
+
+    status: int
+    complaint: str  # the last line of standard error
+    seconds: float
+    peak_rss: int  # bytes
+
+    @property
+    def failure(self) -> str:
+        """For a message."""
+        return f"exit status {self.status} {self.complaint}".strip()
+
+
+def execute(command: list[str], tree: Path, output: Path, tools: Tools) -> Finished:
+    """Run a command whose standard output goes to ``output``."""
+    usage = tools.scratch / "usage"
+    usage.unlink(missing_ok=True)
     arguments = [argument.replace(TREE, str(tree)) for argument in command]
+    launched = [str(tools.programs / "launch"), str(usage), *arguments]
     with output.open("wb") as stream:
-        begin = time.perf_counter()
-        process = subprocess.Popen(arguments, stdout=stream, stderr=subprocess.PIPE)
-        assert process.stderr is not None
-        complaint = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - begin
-    process.stderr.close()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        last = complaint.decode(errors="replace").strip().splitlines()[-1:]
-        raise RuntimeError(f"exit status {process.returncode} {' '.join(last)}".strip())
-    return seconds, usage.ru_maxrss * 1024
+        done = subprocess.run(launched, stdout=stream, stderr=subprocess.PIPE, check=False)
+    last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    if not usage.exists():
+        raise RuntimeError(last)
+    seconds, peak_kib = usage.read_text().split()
+    return Finished(done.returncode, last, float(seconds), int(peak_kib) * 1024)
 
 
-def run_once(contender: Contender, tree: Path, scratch: Path) -> Run:
+def _run(command: list[str], tree: Path, output: Path, tools: Tools) -> Finished:
+    """The same, for what has to succeed."""
+    finished = execute(command, tree, output, tools)
+    if finished.status != 0:
+        raise RuntimeError(finished.failure)
+    return finished
+
+
+def run_once(contender: Contender, tree: Path, tools: Tools) -> Run:
     """A timed run: output discarded, but for the line of those that time themselves."""
-    output = scratch / "line" if contender.timed_inside else Path(os.devnull)
-    seconds, peak = _run(contender.command, tree, output)
+    output = tools.scratch / "line" if contender.timed_inside else Path(os.devnull)
+    finished = _run(contender.command, tree, output, tools)
     printed = output.read_text().split() if contender.timed_inside else []
-    return Run(float(printed[3]) if printed else seconds, peak, printed)
+    return Run(float(printed[3]) if printed else finished.seconds, finished.peak_rss, printed)
 
 
-def check(result: Result, tree: Path, scratch: Path, expected: int) -> None:
+def check(result: Result, tree: Path, tools: Tools, expected: int) -> None:
     """Note what the contender finds; a run that could have been timed is kept as one."""
-    contender, output = result.contender, scratch / "output"
-    seconds, peak = _run(contender.check or contender.command, tree, output)
+    contender, output = result.contender, tools.scratch / "output"
+    finished = _run(contender.check or contender.command, tree, output, tools)
+    seconds = finished.seconds
+    assert contender.count is not None
     result.entries = contender.count(output)
     if result.entries != expected:
         result.problem = f"found {result.entries:,} instead of {expected:,}"
@@ -94,7 +115,7 @@ def check(result: Result, tree: Path, scratch: Path, expected: int) -> None:
         seconds = float(printed[3])
         result.checksum = printed[4] if contender.same_as else ""
     if seconds > SLOW_SECONDS and not contender.check:
-        result.runs.append(Run(seconds, peak, []))
+        result.runs.append(Run(seconds, finished.peak_rss, []))
     output.unlink()
 
 
@@ -116,8 +137,8 @@ def _guarded(result: Result, action: Callable[[Result], None]) -> None:
 def compare(
     contenders: list[Contender],
     tree: Path,
-    scratch: Path,
-    expected: int,
+    tools: Tools,
+    check_one: Callable[[Result], None],
     rounds: int,
     before_each: Callable[[], None],
 ) -> dict[str, Result]:
@@ -127,13 +148,13 @@ def compare(
 
     def count(result: Result) -> None:
         before_each()
-        check(result, tree, scratch, expected)
+        check_one(result)
 
     def sample(result: Result) -> None:
         slow = bool(result.runs) and result.runs[0].seconds > SLOW_SECONDS
         if not result.problem and not slow:
             before_each()
-            result.runs.append(run_once(result.contender, tree, scratch))
+            result.runs.append(run_once(result.contender, tree, tools))
 
     for result in present:
         _guarded(result, count)

@@ -7,16 +7,23 @@ by round, and prints medians and ratios. What is missing is named, and goals not
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+import answers
+import comparers
 import goals
 import machine
+import measure
+import pairs
 import tables
 from contenders import Contender, Tools, all_contenders
-from measure import Result, compare
+from measure import Result
+from pairs import Pairs
 from scenarios import Scenario, all_scenarios
 from trees import UnavailableError
 
@@ -49,6 +56,16 @@ def _chosen(names: list[str] | None, quick: bool) -> list[Scenario]:
     return [scenario for scenario in scenarios if scenario.name in wanted]
 
 
+def _check(scenario: Scenario, tree: Path, tools: Tools) -> Callable[[Result], None]:
+    """What the contenders of a scenario have to pass before they are timed."""
+    if isinstance(scenario.shape, Pairs):
+        samples = pairs.samples(scenario.shape, tools.scratch)
+        return functools.partial(
+            answers.check, tree=tree, tools=tools, pairs=scenario.shape, samples=samples
+        )
+    return functools.partial(measure.check, tree=tree, tools=tools, expected=scenario.shape.entries)
+
+
 def _run(
     scenario: Scenario, contenders: dict[str, Contender], tools: Tools, work: Path, rounds: int
 ) -> dict[str, Result]:
@@ -59,11 +76,13 @@ def _run(
         return {}
     try:
         with scenario.tree(work, tools.programs) as tree:
-            results = compare(
+            if isinstance(scenario.shape, Pairs):
+                print(f"on {machine.file_system(tree)}, page cache warm", flush=True)
+            results = measure.compare(
                 [contenders[key] for key in scenario.contenders],
                 tree,
-                tools.scratch,
-                scenario.shape.entries,
+                tools,
+                _check(scenario, tree, tools),
                 scenario.rounds or rounds,
                 scenario.before_each,
             )
@@ -92,7 +111,6 @@ def _print_end(scenarios: list[Scenario], results: goals.Results) -> None:
     print("\n".join(filter(None, lines)) or "not measured (ours: scan)")
     print("\n== goals")
     print("\n".join(goals.verdicts(results)))
-    print(tables.memory_note())
 
 
 def main() -> int:
@@ -110,7 +128,7 @@ def main() -> int:
             pwalk3=arguments.pwalk3,
             bfs=arguments.bfs,
         )
-        contenders = all_contenders(tools)
+        contenders = all_contenders(tools) | comparers.all_comparers(tools)
         described = machine.describe(work)
         _print_heading(described, contenders)
         scenarios = _chosen(arguments.scenario, arguments.quick)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import pairs
 import trees
+from pairs import Pairs
 from trees import Shape
 
 
@@ -18,7 +21,7 @@ class Scenario:
 
     name: str
     title: str
-    shape: Shape
+    shape: Shape | Pairs
     contenders: tuple[str, ...]
     floors: tuple[str, str] = ("floor, cores", "floor, names, cores")
     delay_us: int = 0  # above 0: served by latencyfs
@@ -31,6 +34,8 @@ class Scenario:
     @property
     def unit(self) -> str:
         """What is counted."""
+        if isinstance(self.shape, Pairs):
+            return self.shape.unit
         return "files" if self.computed else "entries"
 
     def unavailable(self) -> str:
@@ -50,6 +55,8 @@ class Scenario:
 
     def tree(self, work: Path, programs: Path) -> AbstractContextManager[Path]:
         """The tree, for as long as it is needed; of a computed one, the number of files."""
+        if isinstance(self.shape, Pairs):
+            return pairs.made(self.shape, work)
         if self.computed:
             return nullcontext(Path(str(self.shape.files)))
         if self.delay_us:
@@ -80,6 +87,37 @@ _SLOW_FS = (
 _AT_64 = ("floor, 64", "floor, names, 64")
 _MEMORY = ("ours: scan", "ours: CSV", "ours: Parquet")
 _MOCKS = ("ours: walk_mock()", "ours: walk_mock(max_threads=1)", "ours: walk_mock(), bottom-up")
+
+_LOOPS = ("C loop", "Go loop", "Rust loop")
+_COMPARERS = {
+    "file": ("floor, 2", "cmp", "diff -q", "filecmp", *_LOOPS, "ours: compare()", "ours: komparu"),
+    "tree": (
+        *("floor, 2", "diff -rq", "rsync -rnc", "git diff --no-index", "filecmp.dircmp"),
+        *(*_LOOPS, "ours: compare_dir()", "ours: komparu"),
+    ),
+    "list": (
+        *("floor, 2, list", "filecmp, list", *(f"{loop}, list" for loop in _LOOPS)),
+        *("ours: compare() each", "ours: aio.compare() gathered"),
+    ),
+}
+
+
+def _comparisons(size: int) -> Iterator[Scenario]:
+    for name, title, compared in (
+        ("compare-file", "two large files", Pairs("file", 1, 2**30 // size)),
+        (
+            "compare-tree",
+            "two trees",
+            Pairs("tree", 57_300 // size, 800_000_000 // size, 5_000 // size),
+        ),
+        (
+            "compare-many-pairs",
+            "pairs of 100 KB",
+            Pairs("list", 1_000 // size, 100_000_000 // size),
+        ),
+    ):
+        keys = _COMPARERS[compared.form]
+        yield Scenario(name, title, compared, keys, floors=(keys[0], keys[0]))
 
 
 def all_scenarios(quick: bool) -> list[Scenario]:
@@ -157,4 +195,5 @@ def all_scenarios(quick: bool) -> list[Scenario]:
         Scenario("walk-mock", "a computed tree through walk_mock()", mock, _MOCKS, computed=True),
         Scenario("memory", "peak memory, the warm tree", many, _MEMORY, rounds=1),
         Scenario("memory-5", "peak memory, five times as many", five, _MEMORY, rounds=1),
+        *_comparisons(size),
     ]

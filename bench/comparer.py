@@ -1,0 +1,88 @@
+"""Compare in Python and print ``pairs different bytes seconds``, as compare_floor does.
+
+Run as ``python comparer.py compare|filecmp A B``, ``... compare_dir|dircmp A B`` for trees, or
+``... each|gathered|filecmp_each LIST`` for pairs of files, ``A<tab>B`` in each line. What a
+comparer does not tell is ``-``. The status is 0 for the same, 1 for different.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import filecmp
+import importlib
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+Pair = tuple[str, str]
+
+
+def _same_trees(a: str, b: str) -> bool:
+    """What filecmp.dircmp says, with all contents read, which dircmp does not do by itself."""
+    waiting = [filecmp.dircmp(a, b, ignore=[])]
+    while waiting:
+        directory = waiting.pop()
+        if directory.left_only or directory.right_only or directory.common_funny:
+            return False
+        files = filecmp.cmpfiles(
+            directory.left, directory.right, directory.common_files, shallow=False
+        )
+        if files[1] or files[2]:
+            return False
+        waiting += directory.subdirs.values()
+    return True
+
+
+def _timed(call: Callable[[], bool]) -> tuple[bool, float]:
+    begin = time.perf_counter()
+    same = call()
+    return same, time.perf_counter() - begin
+
+
+def _gathered(compare: Callable[[str, str], Awaitable[bool]], pairs: list[Pair]) -> bool:
+    async def everything() -> bool:
+        return all(await asyncio.gather(*(compare(a, b) for a, b in pairs)))
+
+    return asyncio.run(everything())
+
+
+def _of_list(way: str, pairs: list[Pair]) -> tuple[bool, float]:
+    """Whether the files of every pair are the same."""
+    if way == "filecmp_each":
+        return _timed(lambda: all(filecmp.cmp(a, b, shallow=False) for a, b in pairs))
+    if way == "each":
+        komparu = importlib.import_module("komparu")
+        return _timed(lambda: all(komparu.compare(a, b) for a, b in pairs))
+    aio = importlib.import_module("komparu.aio")
+    return _timed(lambda: _gathered(aio.compare, pairs))
+
+
+def _of_two(way: str, a: str, b: str) -> tuple[bool, float]:
+    if way == "filecmp":
+        return _timed(lambda: filecmp.cmp(a, b, shallow=False))
+    if way == "dircmp":
+        return _timed(lambda: _same_trees(a, b))
+    komparu = importlib.import_module("komparu")
+    if way == "compare_dir":
+        return _timed(lambda: komparu.compare_dir(a, b).equal)
+    return _timed(lambda: komparu.compare(a, b))
+
+
+def main() -> int:
+    """Compare as the command line says."""
+    way, *sources = sys.argv[1:]
+    if len(sources) == 1:
+        lines = Path(sources[0]).read_text().splitlines()
+        pairs = [(a, b) for a, _, b in (line.partition("\t") for line in lines)]
+        count = str(len(pairs))
+        same, seconds = _of_list(way, pairs)
+    else:
+        count = "-" if way in ("compare_dir", "dircmp") else "1"
+        same, seconds = _of_two(way, *sources)
+    print(f"{count} {int(not same)} - {seconds:.6f}")
+    return int(not same)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
