@@ -6,6 +6,7 @@ import math
 import os
 import threading
 import time
+from collections.abc import Callable
 
 from komparu import _core
 from komparu._errors import ComparisonTimeoutError, error_of
@@ -38,8 +39,14 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def await_end(comparison: _core.Comparison, timeout: float | None) -> None:
+def await_end(
+    comparison: _core.Comparison,
+    timeout: float | None,
+    poll: Callable[[], None] | None = None,
+) -> None:
     """Wait until a comparison has an answer; cancel it when that cannot be waited for.
+
+    :param poll: called now and then meanwhile
 
     :raises KomparuError: when there is none
     """
@@ -48,6 +55,8 @@ def await_end(comparison: _core.Comparison, timeout: float | None) -> None:
         while not comparison.wait(min(_POLL_INTERVAL, max(deadline - time.monotonic(), 0))):
             if time.monotonic() >= deadline:
                 raise timed_out(timeout)
+            if poll is not None:
+                poll()
     except BaseException:
         comparison.cancel()
         raise

@@ -1,0 +1,187 @@
+"""The command line: ``komparu``, or ``python -m komparu.cli``.
+
+Exit status: 0 the same; 1 different; 2 trouble, so that there is no answer: usage, something that
+cannot be read, an archive that is broken; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import NoReturn
+
+import click
+
+from komparu import __version__
+from komparu._command import Answer, answer
+from komparu._errors import KomparuError
+from komparu._options import NOT_GIVEN, Options
+from komparu._output import as_json, failure_as_json, lines_of, printable, size_text
+
+EXIT_SAME = 0
+EXIT_DIFFERENT = 1
+EXIT_TROUBLE = 2
+EXIT_INTERRUPTED = 130
+
+
+class _Limit(click.ParamType):
+    """A positive number, or ``none``."""
+
+    name = "N|none"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        if value is None or isinstance(value, int):
+            return value
+        if value == "none":
+            return None
+        try:
+            return int(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor none", param, ctx)
+
+
+def _limit(name: str, what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        "--" + name.replace("_", "-"),
+        name,
+        type=_Limit(),
+        default=lambda: NOT_GIVEN,
+        metavar="N|none",
+        help=f"Of archives: {what}",
+    )
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing of differences; the status tells.")
+@click.option("--json", "json_", is_flag=True, help="Write the result as JSON, sorted.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="PATTERN",
+    help="Of directories: leave out names that match, such as '*.pyc'. Repeatable.",
+)
+@click.option(
+    "--no-follow", is_flag=True, help="Of directories: compare symlinks, not what they lead to."
+)
+@click.option("--hash", "hash_", is_flag=True, help="Of archives: compare hashes of entries.")
+@click.option("--bytes", "bytes_", is_flag=True, help="Compare archives as any other file.")
+@click.option("--max-workers", type=int, default=0, metavar="N", help="Threads; 0: what is fastest.")
+@click.option("--time-limit", type=float, metavar="SECONDS", help="Give up after this long.")
+@_limit("max_decompressed_size", "bytes of all entries; 1 GiB where not given.")
+@_limit("max_compression_ratio", "bytes of all entries to those of the archive; 200.")
+@_limit("max_archive_entries", "entries; 100,000.")
+@_limit("max_entry_name_length", "bytes of a name; 4,096.")
+@click.version_option(__version__, prog_name="komparu")
+def cli(
+    a: str,
+    b: str,
+    quiet: bool,
+    json_: bool,
+    ignore: tuple[str, ...],
+    no_follow: bool,
+    hash_: bool,
+    bytes_: bool,
+    max_workers: int,
+    time_limit: float | None,
+    **limits: int | None,
+) -> None:
+    """Do A and B hold the same bytes? Two files, two directories with all that is below them, or two
+    archives, whose entries are compared.
+
+    \b
+    Status 0: the same. 1: different. 2: trouble, there is no answer.
+    """
+    options = Options(
+        ignore=ignore,
+        follow_symlinks=not no_follow,
+        hash_compare=hash_,
+        max_workers=max_workers,
+        comparison_timeout=time_limit,
+        **limits,
+    )
+    with _progress(quiet or json_) as show:
+        found = answer(a, b, options, archives=not bytes_, show=show)
+    if json_:
+        click.echo(as_json(a, b, found))
+    elif not quiet:
+        for line in lines_of(a, b, found):
+            click.echo(line)
+    for name, reason in found.errors.items():
+        _say(f"{name}: {reason}")
+    sys.exit(_status(found))
+
+
+def _status(found: Answer) -> int:
+    if found.errors:
+        return EXIT_TROUBLE
+    return EXIT_SAME if found.equal else EXIT_DIFFERENT
+
+
+@contextmanager
+def _live_progress() -> Iterator[Callable[[int, int], None]]:
+    """Show a line on stderr that each call of what is yielded brings up to date."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+
+        def show(files: int, size: int) -> None:
+            live.update(Text(f"{files:,} files  {size_text(size)} read"), refresh=True)
+
+        yield show
+
+
+def _progress(silent: bool) -> AbstractContextManager[Callable[[int, int], None] | None]:
+    """Show progress where somebody looks."""
+    return nullcontext() if silent or not sys.stderr.isatty() else _live_progress()
+
+
+def _say(line: str) -> None:
+    click.echo(f"komparu: {printable(line)}", err=True)
+
+
+def _fail(error: Exception) -> NoReturn:
+    if "--json" in sys.argv[1:]:
+        click.echo(failure_as_json(error))
+    _say(_describe(error))
+    sys.exit(EXIT_TROUBLE)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def main() -> NoReturn:
+    """Run the command line, and exit."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        cli.main(prog_name="komparu", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_TROUBLE)
+    except (KeyboardInterrupt, click.Abort):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        _say("interrupted")
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # Python must not try to flush its output once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_TROUBLE)
+    except (KomparuError, OSError, MemoryError, RuntimeError) as error:
+        _fail(error)
+    sys.exit(EXIT_SAME)
+
+
+if __name__ == "__main__":
+    main()
