@@ -34,7 +34,7 @@ CONTESTS = (
         "compare-many-pairs",
         "C loop, list",
         0.60,
-        ("ours: compare() each", "ours: aio.compare() gathered"),
+        ("ours: compare_dir()", "ours: compare() each", "ours: aio.compare() gathered"),
     ),
 )
 

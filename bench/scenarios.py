@@ -97,7 +97,7 @@ _COMPARERS = {
     ),
     "list": (
         *("floor, 2, list", "filecmp, list", *(f"{loop}, list" for loop in _LOOPS)),
-        *("ours: compare() each", "ours: aio.compare() gathered"),
+        *("ours: compare_dir()", "ours: compare() each", "ours: aio.compare() gathered"),
     ),
 }
 

@@ -193,6 +193,8 @@ class File {
     virtual ~File() = default;
 
     [[nodiscard]] virtual StatResult attributes() = 0;
+    // What they were when it was opened.
+    [[nodiscard]] virtual StatResult opened_attributes() { return attributes(); }
     // Whether the size says how much there is to read. Not so in views into a kernel, such as
     // /proc.
     [[nodiscard]] virtual bool has_true_size() = 0;

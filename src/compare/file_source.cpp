@@ -38,7 +38,7 @@ FileSource::FileSource(FileSystem& fs, const std::string& path)
 
 FileSource::FileSource(std::string name, std::shared_ptr<File> file)
     : name_(std::move(name)), file_(std::move(file)) {
-    const StatResult seen = file_->attributes();
+    const StatResult seen = file_->opened_attributes();
     if (seen.error != 0) fail(seen.error, name_);
     seen_ = seen.attributes;
     if (seen_.size > 0 && file_->has_true_size()) size_ = seen_.size;

@@ -30,11 +30,15 @@ int check_type(const struct stat& status) {
 }
 
 // A file system without any capacity is a view into the kernel. FUSE servers often do not tell
-// theirs.
-bool is_kernel_view(int fd) {
+// theirs. Of those that are known to share no extents none need be asked.
+StorageFacts storage_facts(int fd) {
     struct statfs file_system {};
-    return ::fstatfs(fd, &file_system) == 0 && file_system.f_blocks == 0 &&
-           file_system.f_type != FUSE_SUPER_MAGIC && file_system.f_type != TMPFS_MAGIC;
+    if (::fstatfs(fd, &file_system) != 0) return {true, true};
+    const auto type = file_system.f_type;
+    const bool kernel_view =
+        file_system.f_blocks == 0 && type != FUSE_SUPER_MAGIC && type != TMPFS_MAGIC;
+    const bool shares = type != EXT4_SUPER_MAGIC && type != TMPFS_MAGIC && type != NFS_SUPER_MAGIC;
+    return {!kernel_view, shares};
 }
 
 // All extents, if every one of them is shared and lies where it says. Empty: not so.
@@ -72,7 +76,8 @@ std::vector<Extent> shared_extents(int fd, std::uint64_t size, std::uint32_t fla
 
 class PosixFile final : public File {
    public:
-    explicit PosixFile(UniqueFd fd) : fd_(std::move(fd)) {}
+    PosixFile(UniqueFd fd, const Attributes& opened, StorageFacts storage)
+        : fd_(std::move(fd)), opened_(opened), storage_(storage) {}
 
     StatResult attributes() override {
         struct stat status {};
@@ -80,7 +85,9 @@ class PosixFile final : public File {
         return {from_stat(status), 0};
     }
 
-    bool has_true_size() override { return !is_kernel_view(fd_.get()); }
+    StatResult opened_attributes() override { return {opened_, 0}; }
+
+    bool has_true_size() override { return storage_.true_sizes; }
 
     Result<std::size_t> read_at(std::uint64_t offset, std::span<char> out) override {
         std::size_t done = 0;
@@ -103,6 +110,7 @@ class PosixFile final : public File {
     }
 
     std::vector<Extent> shared_extents(bool sync) override {
+        if (!storage_.shares_extents) return {};
         const StatResult now = attributes();
         if (now.error != 0) return {};
         return filetree::shared_extents(fd_.get(), now.attributes.size,
@@ -110,28 +118,47 @@ class PosixFile final : public File {
     }
 
    private:
-    UniqueFd fd_;
+    const UniqueFd fd_;
+    const Attributes opened_;
+    const StorageFacts storage_;
 };
 
 }  // namespace
+
+StorageFacts StorageMemory::of(int fd, std::uint64_t device) {
+    constexpr std::uint64_t true_sizes = 1;
+    constexpr std::uint64_t shares_extents = 2;
+    const std::uint64_t packed = packed_.load(std::memory_order_relaxed);
+    if (packed >> 2U == device && device != 0) {
+        return {(packed & true_sizes) != 0, (packed & shares_extents) != 0};
+    }
+    const StorageFacts facts = storage_facts(fd);
+    packed_.store(device << 2U | (facts.shares_extents ? shares_extents : 0) |
+                      (facts.true_sizes ? true_sizes : 0),
+                  std::memory_order_relaxed);
+    return facts;
+}
 
 Result<std::shared_ptr<File>> open_posix_file(const char* path) {
     using Opened = Result<std::shared_ptr<File>>;
     struct stat status {};
     if (::stat(path, &status) != 0) return Opened::failure(errno);
     if (const int error = check_type(status)) return Opened::failure(error);
-    return open_posix_file_at(AT_FDCWD, path, true);
+    StorageMemory none;
+    return open_posix_file_at(AT_FDCWD, path, true, none);
 }
 
 // Should it have become a FIFO meanwhile, the open does not wait for it.
-Result<std::shared_ptr<File>> open_posix_file_at(int directory, const char* name, bool follow) {
+Result<std::shared_ptr<File>> open_posix_file_at(int directory, const char* name, bool follow,
+                                                 StorageMemory& memory) {
     using Opened = Result<std::shared_ptr<File>>;
     constexpr int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     struct stat status {};
     UniqueFd fd(::openat(directory, name, follow ? flags : flags | O_NOFOLLOW));
     if (!fd || ::fstat(fd.get(), &status) != 0) return Opened::failure(errno);
     if (const int error = check_type(status)) return Opened::failure(error);
-    return {std::make_shared<PosixFile>(std::move(fd)), 0};
+    const StorageFacts storage = memory.of(fd.get(), status.st_dev);
+    return {std::make_shared<PosixFile>(std::move(fd), from_stat(status), storage), 0};
 }
 
 }  // namespace filetree

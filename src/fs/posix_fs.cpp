@@ -279,7 +279,7 @@ class PosixDirectory final : public Held<Directory> {
 
     Result<std::shared_ptr<File>> open_file(const char* name, bool follow,
                                             CallContext& context) override {
-        auto opened = open_posix_file_at(fd_.get(), name, follow);
+        auto opened = open_posix_file_at(fd_.get(), name, follow, storage_);
         context.beat();
         return opened;
     }
@@ -334,6 +334,8 @@ class PosixDirectory final : public Held<Directory> {
         if (!opened.ok()) return Result<std::shared_ptr<Directory>>::failure(opened.error);
         return {std::make_shared<PosixDirectory>(std::move(opened.value), abilities_), 0};
     }
+
+    StorageMemory storage_;
 };
 
 // A field of /proc/self/mountinfo, where white space and backslashes are written as octal numbers.
