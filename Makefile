@@ -89,7 +89,7 @@ fuzz: setup
 	$(BIN)/python tests/fuzz/seeds.py build/fuzz/seeds
 	@set -e; for target in pwal_fuzz archive_fuzz; do \
 		mkdir -p build/fuzz/corpus/$$target; \
-		build/fuzz/tests/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+		build/fuzz/tests/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=20000 \
 			-print_final_stats=1 build/fuzz/corpus/$$target build/fuzz/seeds/$$target; \
 	done
 

@@ -4,6 +4,7 @@
 """
 
 from komparu._compare import compare
+from komparu._compare_archive import compare_archive
 from komparu._compare_dir import compare_dir
 from komparu._core import __version__
 from komparu._errors import (
@@ -32,6 +33,7 @@ __all__ = [
     "SourceReadError",
     "__version__",
     "compare",
+    "compare_archive",
     "compare_dir",
     "configure",
     "get_config",

@@ -93,6 +93,9 @@ class ArchiveReader::State {
     [[nodiscard]] bool is_tar() const {
         return (archive_format(handle_.get()) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
     }
+    [[nodiscard]] bool is_rar5() const {
+        return archive_format(handle_.get()) == ARCHIVE_FORMAT_RAR_V5;
+    }
     [[nodiscard]] bool is_newc() const {
         const int format = archive_format(handle_.get());
         return format == ARCHIVE_FORMAT_CPIO_SVR4_NOCRC || format == ARCHIVE_FORMAT_CPIO_SVR4_CRC;
@@ -147,7 +150,11 @@ ArchiveReader::State::State(Source& source, const ArchiveOptions& limits,
             return;
         }
     }
-    fail("not an archive of a known format");
+    std::array<char, 4> head{};
+    const std::size_t length = source.read_at(0, head);
+    fail(std::string_view(head.data(), length) == "PK\x03\x04"sv
+             ? "truncated: a zip without its central directory"
+             : "not an archive of a known format");
 }
 
 bool ArchiveReader::State::open(std::unique_ptr<ByteStream> stream, SourceStream* seekable,
@@ -181,9 +188,11 @@ bool ArchiveReader::State::next(ArchiveEntry& entry) {
     const bool harmless =
         status == ARCHIVE_WARN && streamed_ && is_about_charset(archive_error_string(handle_.get()));
     if (status != ARCHIVE_OK && !harmless) fail();
-    phase_ = Phase::content;
     budget_.take_entry();
     describe(header, entry);
+    // A directory of rar5 cannot be asked for its content.
+    const bool readable = !is_rar5() || archive_entry_filetype(header) != AE_IFDIR;
+    phase_ = readable ? Phase::content : Phase::header;
     charge_overhead(position());
     return true;
 }
@@ -211,6 +220,7 @@ void ArchiveReader::State::describe(archive_entry* header, ArchiveEntry& entry) 
     }
     const auto type = archive_entry_filetype(header);
     const char* const link = archive_entry_hardlink(header);
+    if (type != AE_IFREG) size_.reset();  // of a symlink's text, in cpio
     if (type == 0 && link == nullptr && is_tar()) {
         fail("a file that began in another volume: part of a multi-volume archive");
     }
@@ -277,15 +287,18 @@ void ArchiveReader::State::charge_overhead(std::uint64_t position) {
 }
 
 void ArchiveReader::State::check_end_marker() {
-    if (archive_format(handle_.get()) != ARCHIVE_FORMAT_RAR_V5) return;
-    // libarchive takes the end of the file for the end as well.
-    constexpr std::string_view end_of_archive = "\x1d\x77\x56\x51\x03\x05\x04"sv;
-    std::array<char, end_of_archive.size()> found{};
-    const std::uint64_t end = position();
-    if (end < found.size() || source_.read_at(end - found.size(), found) != found.size() ||
-        std::string_view(found.data(), found.size()) != end_of_archive) {
-        fail("truncated: there is no end-of-archive header");
+    if (!is_rar5()) return;
+    // libarchive takes the end of the file for the end as well: it reads ahead in 8 bytes, which the
+    // last header has only with what may follow it. So it has used 4 bytes of it, or 7.
+    constexpr std::string_view last_header = "\x1d\x77\x56\x51\x03\x05\x04\x00"sv;
+    std::array<char, last_header.size()> found{};
+    const std::string_view bytes(found.data(), found.size());
+    for (const std::uint64_t used : {4U, 7U}) {
+        if (position() < used) continue;
+        const std::size_t length = source_.read_at(position() - used, found);
+        if (length == found.size() && bytes == last_header) return;
     }
+    fail("truncated: there is no end-of-archive header");
 }
 
 // Behind the last entry: to the end, by which a compressed stream is found whole too.

@@ -87,6 +87,12 @@ bool ArchiveSide::hash(Allowance& allowance) {
     return false;
 }
 
+bool ArchiveSide::resolve() {
+    if (!contents_.add_link(entry_)) return false;
+    if (contents_.find(entry_.name) == nullptr) skipped_.insert(entry_.name);
+    return true;
+}
+
 void ArchiveSide::leave() noexcept {
     at_entry_ = false;
     passing_ = true;  // a link may have something that is to be read past

@@ -56,8 +56,9 @@ class ArchiveSide {
     // Hashes the content of the file that it is at, and keeps it. False when the allowance is spent
     // before its end.
     [[nodiscard]] bool hash(Allowance& allowance);
-    // Keeps the link's target's content for it. False when nothing is known of that one.
-    [[nodiscard]] bool resolve() { return contents_.add_link(entry_); }
+    // Keeps the link's target's content for it; a link to what is skipped is skipped. False when
+    // nothing is known of the target.
+    [[nodiscard]] bool resolve();
 
     [[nodiscard]] FileSource& source() noexcept { return source_; }
     // Files that were hashed, and what was skipped.

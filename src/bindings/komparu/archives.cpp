@@ -5,6 +5,7 @@ namespace komparu_bindings {
 
 using filetree::ArchiveComparison;
 using filetree::ArchiveOptions;
+using filetree::CompareError;
 using filetree::Comparison;
 using filetree::Pool;
 
@@ -31,9 +32,25 @@ void bind_archives(nb::module_& module) {
                                              to_string(path_b), options);
             },
             nb::arg("pool"), nb::arg("path_a"), nb::arg("path_b"), nb::arg("options"))
-        .def_prop_ro("differences", [](const ArchiveComparison& self) {
+        .def("differences", [](const ArchiveComparison& self) {
             return to_tuple(self.differences());
         });
+
+    // What keeps it from an answer is returned, as Comparison.failure() does.
+    module.def(
+        "is_archive",
+        [](const nb::bytes& path) -> nb::object {
+            const std::string name = to_string(path);
+            bool answer = false;
+            try {
+                const bindings::Unlocked unlocked;
+                answer = filetree::is_archive(*posix_file_system(), name);
+            } catch (const CompareError& error) {
+                return to_tuple(error);
+            }
+            return nb::bool_(answer);
+        },
+        nb::arg("path"));
 }
 
 }  // namespace komparu_bindings
