@@ -13,8 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Python's bytecode caches would be written into the checkout.
 export PYTHONDONTWRITEBYTECODE := 1
 
-BUILD_PACKAGES := g++ cmake ninja-build pkg-config python3-dev python3-venv libssl-dev libzstd-dev zlib1g-dev
-TEST_PACKAGES := libgtest-dev libfuse3-dev fuse3 findutils xfsprogs btrfs-progs
+BUILD_PACKAGES := g++ cmake ninja-build pkg-config python3-dev python3-venv libarchive-dev libssl-dev libzstd-dev \
+  zlib1g-dev
+TEST_PACKAGES := libgtest-dev libfuse3-dev fuse3 findutils xfsprogs btrfs-progs bzip2 cpio p7zip-full xz-utils \
+  zip zstd
 LINT_PACKAGES := clang-format clang-tidy
 BENCH_PACKAGES := libfuse3-dev fuse3 bfs fd-find gdu findutils diffutils git rsync
 
@@ -85,9 +87,9 @@ fuzz: setup
 	cmake --preset fuzz >/dev/null
 	cmake --build --preset fuzz -j $(JOBS)
 	$(BIN)/python tests/fuzz/seeds.py build/fuzz/seeds
-	@set -e; for target in pwal_fuzz; do \
+	@set -e; for target in pwal_fuzz archive_fuzz; do \
 		mkdir -p build/fuzz/corpus/$$target; \
-		build/fuzz/tests/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+		build/fuzz/tests/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=20000 \
 			-print_final_stats=1 build/fuzz/corpus/$$target build/fuzz/seeds/$$target; \
 	done
 

@@ -191,15 +191,18 @@ class GroupComparison final : public Comparison {
 
 // What an archive may cost, of each side. 0: no limit.
 struct ArchiveOptions {
-    std::size_t chunk_size = 0;  // bytes of one read of the archive; 0: what is fastest
-    std::uint64_t max_decompressed_size = 0;  // bytes of all entries
-    std::uint64_t max_compression_ratio = 0;  // of these to the archive's size
-    std::uint64_t max_entries = 0;
+    std::size_t chunk_size = 0;  // bytes of one read of the archive, 4 KiB to 16 MiB; 0: the best
+    std::uint64_t max_decompressed_size = 0;  // bytes of all entries, the zeros of holes included
+    // Of these to the archive's size; looked at once they are more than 1 MiB.
+    std::uint64_t max_compression_ratio = 0;
+    std::uint64_t max_entries = 0;      // of any kind
     std::uint64_t max_name_length = 0;  // bytes
     bool hash_compare = false;          // by a keyed hash of each entry, whatever their order
 };
 
-// Two archives, by path.
+// Two archives, by path: the files in them, by name and content. Formats may differ, and so may the
+// order of entries; the last entry of a name counts. Both are read whole, so that one that is
+// truncated or corrupt is a failure whatever else differs. An archive and itself is read once.
 class ArchiveComparison final : public Comparison {
    public:
     ArchiveComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string path_a,
@@ -209,5 +212,10 @@ class ArchiveComparison final : public Comparison {
     // Once it has ended without a failure.
     [[nodiscard]] const Differences& differences() const;
 };
+
+// Whether a file is of a format that ArchiveComparison takes, judged by its beginning (a zip by its
+// end): a tar of no entries is not, as it is any file of zeros. Throws CompareError when the file
+// cannot be read.
+[[nodiscard]] bool is_archive(FileSystem& fs, const std::string& path);
 
 }  // namespace filetree

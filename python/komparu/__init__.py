@@ -4,6 +4,7 @@
 """
 
 from komparu._compare import compare
+from komparu._compare_archive import compare_archive
 from komparu._compare_dir import compare_dir
 from komparu._compare_many import compare_all, compare_many
 from komparu._core import __version__
@@ -34,6 +35,7 @@ __all__ = [
     "__version__",
     "compare",
     "compare_all",
+    "compare_archive",
     "compare_dir",
     "compare_many",
     "configure",

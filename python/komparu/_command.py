@@ -39,7 +39,9 @@ class Answer:
     skipped: list[str] = field(default_factory=list)
 
 
-def answer(a: str, b: str, options: Options, *, archives: bool, show: ShowProgress | None) -> Answer:
+def answer(
+    a: str, b: str, options: Options, *, archives: bool, show: ShowProgress | None
+) -> Answer:
     """Compare two files, two directories or, where ``archives`` allows it, two archives.
 
     :raises KomparuError: when there is no answer

@@ -55,6 +55,27 @@ class TreeComparison(Comparison):
     def differences(self) -> Differences: ...
     def progress(self) -> tuple[int, int]: ...
 
+class ArchiveOptions:
+    def __init__(
+        self,
+        *,
+        chunk_size: int,
+        max_decompressed_size: int,
+        max_compression_ratio: int,
+        max_entries: int,
+        max_name_length: int,
+        hash_compare: bool,
+    ) -> None: ...
+
+class ArchiveComparison(Comparison):
+    def __init__(
+        self, pool: Pool, path_a: bytes, path_b: bytes, options: ArchiveOptions
+    ) -> None: ...
+    def differences(self) -> Differences: ...
+
+# Or what keeps it from an answer, as Comparison.failure() returns it.
+def is_archive(path: bytes) -> bool | tuple[str, int, bytes, bytes]: ...
+
 class Completions:
     def __init__(self) -> None: ...
     @property

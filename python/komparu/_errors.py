@@ -60,4 +60,8 @@ def error_of(failure: str, number: int, path: bytes, message: bytes) -> KomparuE
     reason = os.fsdecode(message).removeprefix(f"{name}: ")
     if failure == "not_found":
         return SourceNotFoundError(number, reason, name)
+    if failure == "archive":
+        return ArchiveError(number, reason, name)
+    if failure == "bomb":
+        return ArchiveBombError(number, reason, name)
     return _READ_ERRORS.get(number, SourceReadError)(number, reason, name)

@@ -14,14 +14,14 @@ import threading
 import weakref
 from collections.abc import Iterable, Mapping
 
-from komparu import _compare, _compare_dir, _compare_many, _core
+from komparu import _compare, _compare_archive, _compare_dir, _compare_many, _core
 from komparu._calls import raise_failure, timed_out
 from komparu._options import NOT_GIVEN, Options
 from komparu._results import dir_result
 from komparu._sources import AnySource, StrPath
 from komparu._types import CompareResult, DirResult
 
-__all__ = ["compare", "compare_all", "compare_dir", "compare_many"]
+__all__ = ["compare", "compare_all", "compare_archive", "compare_dir", "compare_many"]
 
 
 class _Bridge:
@@ -146,6 +146,43 @@ async def compare(
     comparison = _compare.start(source_a, source_b, options)
     await _await_end(comparison, options.comparison_timeout)
     return comparison.equal
+
+
+async def compare_archive(
+    path_a: AnySource,
+    path_b: AnySource,
+    *,
+    chunk_size: int = NOT_GIVEN,
+    max_decompressed_size: int | None = NOT_GIVEN,
+    max_compression_ratio: int | None = NOT_GIVEN,
+    max_archive_entries: int | None = NOT_GIVEN,
+    max_entry_name_length: int | None = NOT_GIVEN,
+    hash_compare: bool = NOT_GIVEN,
+    headers: Mapping[str, str] | None = NOT_GIVEN,
+    timeout: float | None = NOT_GIVEN,
+    follow_redirects: bool = NOT_GIVEN,
+    verify_ssl: bool = NOT_GIVEN,
+    proxy: str | None = NOT_GIVEN,
+    comparison_timeout: float | None = NOT_GIVEN,
+) -> DirResult:
+    """Return in what two archives differ; see :func:`komparu.compare_archive`."""
+    options = Options(
+        chunk_size=chunk_size,
+        max_decompressed_size=max_decompressed_size,
+        max_compression_ratio=max_compression_ratio,
+        max_archive_entries=max_archive_entries,
+        max_entry_name_length=max_entry_name_length,
+        hash_compare=hash_compare,
+        headers=headers,
+        timeout=timeout,
+        follow_redirects=follow_redirects,
+        verify_ssl=verify_ssl,
+        proxy=proxy,
+        comparison_timeout=comparison_timeout,
+    )
+    comparison = _compare_archive.start(path_a, path_b, options)
+    await _await_end(comparison, options.comparison_timeout)
+    return dir_result(comparison.differences())
 
 
 async def compare_dir(

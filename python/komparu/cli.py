@@ -72,7 +72,9 @@ def _limit(name: str, what: str) -> Callable[[Callable[..., None]], Callable[...
 )
 @click.option("--hash", "hash_", is_flag=True, help="Of archives: compare hashes of entries.")
 @click.option("--bytes", "bytes_", is_flag=True, help="Compare archives as any other file.")
-@click.option("--max-workers", type=int, default=0, metavar="N", help="Threads; 0: what is fastest.")
+@click.option(
+    "--max-workers", type=int, default=0, metavar="N", help="Threads; 0: what is fastest."
+)
 @click.option("--time-limit", type=float, metavar="SECONDS", help="Give up after this long.")
 @_limit("max_decompressed_size", "bytes of all entries; 1 GiB where not given.")
 @_limit("max_compression_ratio", "bytes of all entries to those of the archive; 200.")

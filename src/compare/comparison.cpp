@@ -1,7 +1,11 @@
 #include <cstring>
+#include <memory>
 #include <utility>
 
+#include "archive_pair.hpp"
+#include "archive_reader.hpp"
 #include "file_pair.hpp"
+#include "file_source.hpp"
 #include "filetree/compare.hpp"
 #include "group_job.hpp"
 #include "tree_job.hpp"
@@ -87,6 +91,33 @@ const std::vector<std::size_t>& GroupComparison::groups() const {
 
 std::uint64_t GroupComparison::bytes_read() const {
     return static_cast<const compare::GroupJob&>(*job_).bytes_read();
+}
+
+ArchiveComparison::ArchiveComparison(Pool& pool, std::shared_ptr<FileSystem> fs,
+                                     std::string path_a, std::string path_b,
+                                     const ArchiveOptions& options)
+    : Comparison(std::make_shared<compare::ArchivePairJob>(std::move(fs), std::move(path_a),
+                                                           std::move(path_b), options)) {
+    pool.submit(job_);
+}
+
+ArchiveComparison::~ArchiveComparison() = default;
+
+const Differences& ArchiveComparison::differences() const {
+    return static_cast<const compare::ArchivePairJob&>(*job_).differences();
+}
+
+bool is_archive(FileSystem& fs, const std::string& path) {
+    compare::FileSource source(fs, path);
+    try {
+        compare::ArchiveReader reader(source, {}, [] { return false; });
+        if (reader.has_signature()) return true;
+        compare::ArchiveEntry entry;
+        return reader.next(entry) && !entry.name.empty();
+    } catch (const CompareError& error) {
+        if (error.failure() == CompareFailure::archive) return false;
+        throw;
+    }
 }
 
 }  // namespace filetree

@@ -30,6 +30,10 @@ namespace nb = nanobind;
 // with the reason's name and the message.
 [[nodiscard]] nb::tuple to_tuple(const filetree::Differences& differences);
 
+// (failure, errno, path, message).
+[[nodiscard]] nb::tuple to_tuple(const filetree::CompareError& error);
+
+void bind_archives(nb::module_& module);
 void bind_files(nb::module_& module);
 void bind_groups(nb::module_& module);
 void bind_trees(nb::module_& module);

@@ -21,27 +21,8 @@ namespace {
 namespace nb = nanobind;
 using bindings::Unlocked;
 using filetree::CompareError;
-using filetree::CompareFailure;
 using filetree::Comparison;
 using filetree::Pool;
-
-using komparu_bindings::to_bytes;
-
-const char* name_of(CompareFailure failure) {
-    switch (failure) {
-        case CompareFailure::not_found:
-            return "not_found";
-        case CompareFailure::unreadable:
-            return "unreadable";
-        case CompareFailure::archive:
-            return "archive";
-        case CompareFailure::bomb:
-            return "bomb";
-        case CompareFailure::cancelled:
-            break;
-    }
-    return "cancelled";
-}
 
 // None, or (failure, errno, path, message). What is no CompareError is thrown.
 nb::object failure_of(const Comparison& comparison) {
@@ -50,8 +31,7 @@ nb::object failure_of(const Comparison& comparison) {
     try {
         std::rethrow_exception(failure);
     } catch (const CompareError& error) {
-        return nb::make_tuple(name_of(error.failure()), error.error(), to_bytes(error.path()),
-                              to_bytes(error.what()));
+        return komparu_bindings::to_tuple(error);
     }
 }
 
@@ -125,6 +105,7 @@ NB_MODULE(_core, module) {
         .def("cancel", &Comparison::cancel)
         .def("failure", &failure_of);
 
+    komparu_bindings::bind_archives(module);
     komparu_bindings::bind_files(module);
     komparu_bindings::bind_groups(module);
     komparu_bindings::bind_trees(module);

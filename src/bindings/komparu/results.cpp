@@ -4,7 +4,24 @@
 namespace komparu_bindings {
 namespace {
 
+using filetree::CompareFailure;
 using filetree::DiffReason;
+
+const char* name_of(CompareFailure failure) {
+    switch (failure) {
+        case CompareFailure::not_found:
+            return "not_found";
+        case CompareFailure::unreadable:
+            return "unreadable";
+        case CompareFailure::archive:
+            return "archive";
+        case CompareFailure::bomb:
+            return "bomb";
+        case CompareFailure::cancelled:
+            break;
+    }
+    return "cancelled";
+}
 
 const char* name_of(DiffReason reason) {
     switch (reason) {
@@ -39,6 +56,11 @@ std::vector<std::string> to_strings(const nb::list& list) {
 std::shared_ptr<filetree::FileSystem> posix_file_system() {
     static const std::shared_ptr<filetree::FileSystem> fs = filetree::make_posix_file_system();
     return fs;
+}
+
+nb::tuple to_tuple(const filetree::CompareError& error) {
+    return nb::make_tuple(name_of(error.failure()), error.error(), to_bytes(error.path()),
+                          to_bytes(error.what()));
 }
 
 nb::tuple to_tuple(const filetree::Differences& differences) {

@@ -1,0 +1,75 @@
+#include "archive_volumes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace filetree::compare {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+std::uint8_t at(std::string_view bytes, std::size_t place) {
+    return static_cast<std::uint8_t>(bytes[place]);
+}
+
+// The marker, and then the main header: CRC (2), type 0x73, flags (2).
+bool is_rar4_volume(std::string_view head) {
+    return head.starts_with("Rar!\x1a\x07\x00"sv) && head.size() > 10 && at(head, 9) == 0x73 &&
+           (at(head, 10) & 1U) != 0;
+}
+
+// The marker, then the main header: CRC (4), and numbers of 7 bits a byte: size, type 1, flags, the
+// extra area's size if flag 1 is set, the archive's flags.
+bool is_rar5_volume(std::string_view head) {
+    if (!head.starts_with("Rar!\x1a\x07\x01\x00"sv)) return false;
+    std::size_t place = 12;
+    const auto number = [&] {
+        std::uint64_t value = 0;
+        for (unsigned shift = 0; shift < 63 && place < head.size(); shift += 7) {
+            const std::uint8_t byte = at(head, place++);
+            value |= std::uint64_t{byte & 0x7fU} << shift;
+            if ((byte & 0x80U) == 0) break;
+        }
+        return value;
+    };
+    (void)number();
+    if (number() != 1) return false;
+    if ((number() & 1U) != 0) (void)number();
+    return (number() & 1U) != 0;
+}
+
+// The end of the central directory: signature (4), this disk's number (2), the directory's (2).
+bool is_last_zip_volume(std::string_view tail) {
+    const std::size_t end = tail.rfind("PK\x05\x06"sv);
+    if (end == std::string_view::npos || end + 22 > tail.size()) return false;
+    const unsigned disk = at(tail, end + 4) | at(tail, end + 5) << 8U;
+    return disk != 0 && disk != 0xffff;  // which stands for a number that is elsewhere
+}
+
+}  // namespace
+
+bool is_volume(Source& source) {
+    std::array<char, 64> first{};
+    const std::string_view head(first.data(), source.read_at(0, first));
+    if (is_rar4_volume(head) || is_rar5_volume(head) ||
+        head.starts_with("PK\x07\x08PK\x03\x04"sv)) {
+        return true;
+    }
+    if (!source.size()) return false;
+    constexpr std::uint64_t longest_end = 22 + 65535;  // with a comment
+    std::vector<char> last(std::min(longest_end, *source.size()));
+    const std::size_t length = source.read_at(*source.size() - last.size(), last);
+    return is_last_zip_volume({last.data(), length});
+}
+
+bool is_named_as_volume(std::string_view name) {
+    const std::size_t dot = name.rfind('.');
+    return dot != std::string_view::npos && name.size() - dot == 4 &&
+           std::all_of(name.begin() + static_cast<std::ptrdiff_t>(dot) + 1, name.end(),
+                       [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace filetree::compare
