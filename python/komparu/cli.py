@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -27,30 +27,23 @@ EXIT_TROUBLE = 2
 EXIT_INTERRUPTED = 130
 
 
-class _Limit(click.ParamType):
-    """A positive number, or ``none``."""
-
-    name = "N|none"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | None:
-        if value is None or isinstance(value, int):
-            return value
-        if value == "none":
-            return None
-        try:
-            return int(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is neither a number nor none", param, ctx)
+def _limit_of(_: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """Convert a number, or ``none`` for no limit."""
+    if value is None:
+        return NOT_GIVEN
+    if value == "none":
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is neither a number nor none", param=param) from None
 
 
 def _limit(name: str, what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(
         "--" + name.replace("_", "-"),
         name,
-        type=_Limit(),
-        default=lambda: NOT_GIVEN,
+        callback=_limit_of,
         metavar="N|none",
         help=f"Of archives: {what}",
     )
@@ -94,8 +87,8 @@ def cli(
     time_limit: float | None,
     **limits: int | None,
 ) -> None:
-    """Do A and B hold the same bytes? Two files, two directories with all that is below them, or two
-    archives, whose entries are compared.
+    """Do A and B hold the same bytes? Two files, two directories with all that is below them, or
+    two archives, whose entries are compared.
 
     \b
     Status 0: the same. 1: different. 2: trouble, there is no answer.

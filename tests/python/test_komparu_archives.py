@@ -167,11 +167,11 @@ def test_archives_are_named_in_every_way(pair: Pair) -> None:
     a, b = pair
     for name in (str(b), os.fsencode(b), b.as_uri(), komparu.Source(b)):
         assert komparu.compare_archive(a, name).equal
-    with pytest.raises(komparu.ConfigError, match="^path_a cannot be empty$"):
+    with pytest.raises(komparu.ConfigError, match=r"^path_a cannot be empty$"):
         komparu.compare_archive("", b)
-    with pytest.raises(komparu.ConfigError, match="^path_b cannot be empty$"):
+    with pytest.raises(komparu.ConfigError, match=r"^path_b cannot be empty$"):
         komparu.compare_archive(a, "")
-    with pytest.raises(TypeError, match="^path_a must be str"):
+    with pytest.raises(TypeError, match=r"^path_a must be str"):
         komparu.compare_archive(7, b)  # type: ignore[arg-type]
 
 
