@@ -267,7 +267,7 @@ void Batch::compare_files(const char* name, const Kind& a, const Kind& b) {
         auto files =
             std::make_unique<PairReader>(std::move(left), std::move(right), job_.options().files);
         files->judge(job_.stop_flag());
-        if (files->unclaimed() >= large) {
+        if (files->has_more() && files->unclaimed() >= large) {
             job_.push(std::make_shared<Ranges>(job_, std::move(files), path_of(name)));
             return;
         }
