@@ -34,20 +34,29 @@ Job::Piece TreeJob::take() {
         begun_ = true;
         return [this] { open_tops(); };
     }
-    while (!stack_.empty() && stack_.back()->exhausted()) stack_.pop_back();
-    if (stack_.empty()) return {};
-    const std::shared_ptr<TreeWork> work = stack_.back();
-    return work->claim(work);
+    for (Stack* const stack : {&open_, &stack_}) {
+        while (!stack->empty() && stack->back()->exhausted()) stack->pop_back();
+        if (stack->empty()) continue;
+        const std::shared_ptr<TreeWork> work = stack->back();
+        return work->claim(work);
+    }
+    return {};
 }
 
 bool TreeJob::has_more() const {
-    return std::any_of(stack_.begin(), stack_.end(),
-                       [](const auto& work) { return !work->exhausted(); });
+    const auto more = [](const auto& work) { return !work->exhausted(); };
+    return std::any_of(open_.begin(), open_.end(), more) ||
+           std::any_of(stack_.begin(), stack_.end(), more);
 }
 
 void TreeJob::push(std::shared_ptr<TreeWork> work) {
     const std::lock_guard guard(mutex_);
     stack_.push_back(std::move(work));
+}
+
+void TreeJob::push_open(std::shared_ptr<TreeWork> work) {
+    const std::lock_guard guard(mutex_);
+    open_.push_back(std::move(work));
 }
 
 void TreeJob::open_tops() {

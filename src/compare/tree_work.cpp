@@ -152,7 +152,8 @@ class Batch {
     CallContext context_;
     std::shared_ptr<Directory> a_;
     std::shared_ptr<Directory> b_;
-    std::uint64_t bytes_ = 0;  // read so far
+    std::uint64_t bytes_ = 0;    // read so far
+    bool shares_files_ = false;  // two that are open, which others may read
 };
 
 Job::Piece Names::claim(const std::shared_ptr<TreeWork>& self) {
@@ -177,7 +178,7 @@ std::size_t Batch::run(Names::Range range) {
     const auto [first, last] = range;
     if (!acquire(names_.a_, a_) || !acquire(names_.b_, b_)) return last - first;
     for (std::size_t i = first; i < last; ++i) {
-        if (context_.stop_requested() || bytes_ > batch_bytes) return i - first;
+        if (context_.stop_requested() || bytes_ > batch_bytes || shares_files_) return i - first;
         compare(names_.pairs_[i]);
     }
     return last - first;
@@ -268,8 +269,8 @@ void Batch::compare_files(const char* name, const Kind& a, const Kind& b) {
             std::make_unique<PairReader>(std::move(left), std::move(right), job_.options().files);
         files->judge(job_.stop_flag());
         if (files->has_more() && files->unclaimed() >= large) {
-            job_.push(std::make_shared<Ranges>(job_, std::move(files), path_of(name)));
-            return;
+            shares_files_ = true;
+            return job_.push_open(std::make_shared<Ranges>(job_, std::move(files), path_of(name)));
         }
         while (files->has_more()) files->read(files->claim(), job_.stop_flag());
         bytes_ += files->bytes_read();
