@@ -89,7 +89,7 @@ def test_patterns_are_those_of_fnmatch(
 
 def test_a_pattern_concerns_names_at_every_depth_and_all_below_them(tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
-    for top, content in ((a, "left"), (b, "right")):
+    for top, content in ((a, "one"), (b, "two")):
         (top / "x" / "skip").mkdir(parents=True)
         (top / "x" / "skip" / "below").write_text(content)
         (top / "x" / "keep").write_text(content)
