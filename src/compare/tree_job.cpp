@@ -13,12 +13,12 @@ namespace {
 // the files that the threads read.
 std::size_t capacity(const FileSystem& fs) { return fs.descriptor_budget() / 4; }
 
-[[noreturn]] void fail(int error, const std::string& path) {
+}  // namespace
+
+void fail_at_top(int error, const std::string& path) {
     throw CompareError(error == ENOENT ? CompareFailure::not_found : CompareFailure::unreadable,
                        error, path);
 }
-
-}  // namespace
 
 TreeJob::TreeJob(std::shared_ptr<FileSystem> fs, std::string top_a, std::string top_b,
                  TreeOptions options)
@@ -62,9 +62,9 @@ void TreeJob::push_open(std::shared_ptr<TreeWork> work) {
 void TreeJob::open_tops() {
     CallContext context(stop_flag());
     auto a = open_top(a_, context);
-    if (!a.ok()) fail(a.error, a_.top);
+    if (!a.ok()) fail_at_top(a.error, a_.top);
     auto b = open_top(b_, context);
-    if (!b.ok()) fail(b.error, b_.top);
+    if (!b.ok()) fail_at_top(b.error, b_.top);
     compare_directories(*this, std::move(a.value), std::move(b.value), context);
 }
 

@@ -15,6 +15,9 @@
 
 namespace filetree::compare {
 
+// Throws CompareError.
+[[noreturn]] void fail_at_top(int error, const std::string& path);
+
 // A part of the comparison of two trees. Made and destroyed while its TreeJob lives.
 class TreeWork {
    public:

@@ -52,7 +52,7 @@ std::vector<Names::Pair> paired(const Listing& names_a, const std::vector<std::u
     return pairs;
 }
 
-// Everything; false when it cannot be read to its end.
+// Everything; false when it cannot be read to its end. That of a top throws CompareError.
 bool read_names(TreeJob& job, const HeldNode& place, Listing& names, CallContext& context) {
     auto directory = place.acquire(context);
     Result<bool> more{directory.ok(), directory.error};
@@ -60,8 +60,10 @@ bool read_names(TreeJob& job, const HeldNode& place, Listing& names, CallContext
         if (context.stop_requested()) return false;
         more = directory.value->read(names, context);
     }
-    if (!more.ok()) job.fails(place.path(), std::strerror(more.error));
-    return more.ok();
+    if (more.ok()) return true;
+    if (!place.node()->parent()) fail_at_top(more.error, place.tree().top);
+    job.fails(place.path(), std::strerror(more.error));
+    return false;
 }
 
 // Whether it is of no use to read on: the two are the same, or loop.
