@@ -22,7 +22,8 @@ bool is_device(EntryType type) {
     return type == EntryType::character_device || type == EntryType::block_device;
 }
 
-// What is to be read of a directory, in the order of the names.
+// What is to be compared of a directory, in the order of the names. One that has changed while it
+// was read may tell a name twice.
 std::vector<std::uint32_t> sorted(const Listing& names, const TreeJob& job) {
     std::vector<std::uint32_t> order;
     order.reserve(names.size());
@@ -32,6 +33,10 @@ std::vector<std::uint32_t> sorted(const Listing& names, const TreeJob& job) {
     std::sort(order.begin(), order.end(), [&names](std::uint32_t left, std::uint32_t right) {
         return names.name(left) < names.name(right);
     });
+    const auto same = [&names](std::uint32_t left, std::uint32_t right) {
+        return names.name(left) == names.name(right);
+    };
+    order.erase(std::unique(order.begin(), order.end(), same), order.end());
     return order;
 }
 
