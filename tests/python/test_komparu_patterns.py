@@ -13,7 +13,7 @@ from pathlib import Path
 
 import komparu
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 # Undecodable bytes are characters, too: surrogates, which sort between two planes of Unicode.
@@ -50,7 +50,7 @@ _patterns = st.lists(st.text(CHARACTERS, max_size=3) | _sets | st.just("*"), max
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(patterns=st.lists(_patterns, min_size=1, max_size=2))
 @example(["[]-a]"])
 @example(["[!]-a]"])

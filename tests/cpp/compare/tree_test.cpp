@@ -288,7 +288,7 @@ TEST_F(Trees, AnExceptionInOnePieceIsTheFailureOfTheWhole) {
 }
 
 TEST_F(Trees, LargeFilesAreReadByManyAndOneErrorIsEnough) {
-    const std::string content(std::size_t{20} << 20U, 'x');
+    const std::string content(std::size_t{12} << 20U, 'x');
     for (const std::string top : {"a", "b"}) {
         for (const char* name : {"/l0", "/l1", "/l2"}) script.add_file(top + name, content);
     }
