@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from komparu import _core
 from komparu._calls import await_end, pool
 from komparu._compare import core_options
+from komparu._errors import ConfigError
 from komparu._options import NOT_GIVEN, Options
 from komparu._results import dir_result
 from komparu._sources import StrPath, path_of
@@ -72,5 +73,12 @@ def start(dir_a: StrPath, dir_b: StrPath, options: Options) -> _core.TreeCompari
         *paths,
         core_options(options),
         follow_symlinks=options.follow_symlinks,
-        ignore=[os.fsencode(pattern) for pattern in options.ignore or ()],
+        ignore=[_encoded(pattern) for pattern in options.ignore or ()],
     )
+
+
+def _encoded(pattern: str) -> bytes:
+    try:
+        return os.fsencode(pattern)
+    except UnicodeEncodeError:
+        raise ConfigError("ignore cannot be encoded for the file system") from None

@@ -1,6 +1,7 @@
 #include "pattern.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "../fs/utf8.hpp"
 
@@ -23,19 +24,41 @@ std::size_t end_of_set(std::string_view pattern) {
     return pattern.find(']', at);
 }
 
-// UTF-8 sorts as its code points do.
+// As Python has it: a byte that is not part of UTF-8 is the surrogate that stands for it.
+char32_t code_point(std::string_view character) {
+    const auto first = static_cast<unsigned char>(character[0]);
+    if (character.size() == 1) return first < 0x80U ? first : 0xDC00U + first;
+    char32_t value = first & (0x7FU >> character.size());
+    for (const char byte : character.substr(1)) {
+        value = value << 6U | (static_cast<unsigned char>(byte) & 0x3FU);
+    }
+    return value;
+}
+
+using CharacterRange = std::pair<char32_t, char32_t>;
+
+// Takes the first range, or character, off a set.
+CharacterRange take_range(std::string_view& set) {
+    const char32_t low = code_point(take(set));
+    if (set.size() < 2 || set[0] != '-') return {low, low};
+    set.remove_prefix(1);
+    return {low, code_point(take(set))};
+}
+
 bool is_in_set(std::string_view set, std::string_view character) {
+    // fnmatch drops empty ranges before it looks for the "!".
+    for (std::string_view rest = set; !rest.empty() && !set.starts_with('!');) {
+        const auto [low, high] = take_range(rest);
+        if (low <= high) break;
+        set = rest;
+    }
     const bool negated = set.starts_with('!');
     if (negated) set.remove_prefix(1);
+    const char32_t wanted = code_point(character);
     bool found = false;
     while (!set.empty()) {
-        const std::string_view low = take(set);
-        std::string_view high = low;
-        if (set.size() > 1 && set[0] == '-') {
-            set.remove_prefix(1);
-            high = take(set);
-        }
-        found = found || (low <= character && character <= high);
+        const auto [low, high] = take_range(set);
+        found = found || (low <= wanted && wanted <= high);
     }
     return found != negated;
 }

@@ -13,12 +13,12 @@ namespace {
 // the files that the threads read.
 std::size_t capacity(const FileSystem& fs) { return fs.descriptor_budget() / 4; }
 
-[[noreturn]] void fail(int error, const std::string& path) {
+}  // namespace
+
+void fail_at_top(int error, const std::string& path) {
     throw CompareError(error == ENOENT ? CompareFailure::not_found : CompareFailure::unreadable,
                        error, path);
 }
-
-}  // namespace
 
 TreeJob::TreeJob(std::shared_ptr<FileSystem> fs, std::string top_a, std::string top_b,
                  TreeOptions options)
@@ -34,15 +34,19 @@ Job::Piece TreeJob::take() {
         begun_ = true;
         return [this] { open_tops(); };
     }
-    while (!stack_.empty() && stack_.back()->exhausted()) stack_.pop_back();
-    if (stack_.empty()) return {};
-    const std::shared_ptr<TreeWork> work = stack_.back();
-    return work->claim(work);
+    for (Stack* const stack : {&open_, &stack_}) {
+        while (!stack->empty() && stack->back()->exhausted()) stack->pop_back();
+        if (stack->empty()) continue;
+        const std::shared_ptr<TreeWork> work = stack->back();
+        return work->claim(work);
+    }
+    return {};
 }
 
 bool TreeJob::has_more() const {
-    return std::any_of(stack_.begin(), stack_.end(),
-                       [](const auto& work) { return !work->exhausted(); });
+    const auto more = [](const auto& work) { return !work->exhausted(); };
+    return std::any_of(open_.begin(), open_.end(), more) ||
+           std::any_of(stack_.begin(), stack_.end(), more);
 }
 
 void TreeJob::push(std::shared_ptr<TreeWork> work) {
@@ -50,12 +54,17 @@ void TreeJob::push(std::shared_ptr<TreeWork> work) {
     stack_.push_back(std::move(work));
 }
 
+void TreeJob::push_open(std::shared_ptr<TreeWork> work) {
+    const std::lock_guard guard(mutex_);
+    open_.push_back(std::move(work));
+}
+
 void TreeJob::open_tops() {
     CallContext context(stop_flag());
     auto a = open_top(a_, context);
-    if (!a.ok()) fail(a.error, a_.top);
+    if (!a.ok()) fail_at_top(a.error, a_.top);
     auto b = open_top(b_, context);
-    if (!b.ok()) fail(b.error, b_.top);
+    if (!b.ok()) fail_at_top(b.error, b_.top);
     compare_directories(*this, std::move(a.value), std::move(b.value), context);
 }
 

@@ -15,6 +15,9 @@
 
 namespace filetree::compare {
 
+// Throws CompareError.
+[[noreturn]] void fail_at_top(int error, const std::string& path);
+
 // A part of the comparison of two trees. Made and destroyed while its TreeJob lives.
 class TreeWork {
    public:
@@ -32,9 +35,10 @@ class TreeWork {
 // Two trees.
 //
 // What is to be done stands on a stack, the last found first, so that memory follows the depth and
-// the differences.
+// the differences. What keeps files open stands on another, which comes first, so that there is no
+// more of it than there are threads.
 //
-// Threads: the stack, and what a TreeWork hands out, under the job's lock; what was found, under
+// Threads: the stacks, and what a TreeWork hands out, under the job's lock; what was found, under
 // found_mutex_; all else never changes.
 class TreeJob final : public Job {
    public:
@@ -52,6 +56,8 @@ class TreeJob final : public Job {
     [[nodiscard]] bool ignores(std::string_view name) const { return ignore_.match(name); }
     using Job::stop_flag;
     void push(std::shared_ptr<TreeWork> work);
+    // Work that keeps files open, and is done before all other, so that there is never much of it.
+    void push_open(std::shared_ptr<TreeWork> work);
     [[nodiscard]] std::unique_lock<std::mutex> lock() const { return std::unique_lock(mutex_); }
     void differs(std::string path, DiffReason reason);
     void is_only_in(const Tree& tree, std::string path);
@@ -71,7 +77,9 @@ class TreeJob final : public Job {
     Tree a_;
     Tree b_;
     bool begun_ = false;
-    std::vector<std::shared_ptr<TreeWork>> stack_;
+    using Stack = std::vector<std::shared_ptr<TreeWork>>;
+    Stack stack_;
+    Stack open_;
 
     std::mutex found_mutex_;
     Differences found_;

@@ -22,7 +22,8 @@ bool is_device(EntryType type) {
     return type == EntryType::character_device || type == EntryType::block_device;
 }
 
-// What is to be read of a directory, in the order of the names.
+// What is to be compared of a directory, in the order of the names. One that has changed while it
+// was read may tell a name twice.
 std::vector<std::uint32_t> sorted(const Listing& names, const TreeJob& job) {
     std::vector<std::uint32_t> order;
     order.reserve(names.size());
@@ -32,6 +33,10 @@ std::vector<std::uint32_t> sorted(const Listing& names, const TreeJob& job) {
     std::sort(order.begin(), order.end(), [&names](std::uint32_t left, std::uint32_t right) {
         return names.name(left) < names.name(right);
     });
+    const auto same = [&names](std::uint32_t left, std::uint32_t right) {
+        return names.name(left) == names.name(right);
+    };
+    order.erase(std::unique(order.begin(), order.end(), same), order.end());
     return order;
 }
 
@@ -52,7 +57,7 @@ std::vector<Names::Pair> paired(const Listing& names_a, const std::vector<std::u
     return pairs;
 }
 
-// Everything; false when it cannot be read to its end.
+// Everything; false when it cannot be read to its end. That of a top throws CompareError.
 bool read_names(TreeJob& job, const HeldNode& place, Listing& names, CallContext& context) {
     auto directory = place.acquire(context);
     Result<bool> more{directory.ok(), directory.error};
@@ -60,8 +65,10 @@ bool read_names(TreeJob& job, const HeldNode& place, Listing& names, CallContext
         if (context.stop_requested()) return false;
         more = directory.value->read(names, context);
     }
-    if (!more.ok()) job.fails(place.path(), std::strerror(more.error));
-    return more.ok();
+    if (more.ok()) return true;
+    if (!place.node()->parent()) fail_at_top(more.error, place.tree().top);
+    job.fails(place.path(), std::strerror(more.error));
+    return false;
 }
 
 // Whether it is of no use to read on: the two are the same, or loop.
@@ -152,7 +159,8 @@ class Batch {
     CallContext context_;
     std::shared_ptr<Directory> a_;
     std::shared_ptr<Directory> b_;
-    std::uint64_t bytes_ = 0;  // read so far
+    std::uint64_t bytes_ = 0;    // read so far
+    bool shares_files_ = false;  // two that are open, which others may read
 };
 
 Job::Piece Names::claim(const std::shared_ptr<TreeWork>& self) {
@@ -177,7 +185,7 @@ std::size_t Batch::run(Names::Range range) {
     const auto [first, last] = range;
     if (!acquire(names_.a_, a_) || !acquire(names_.b_, b_)) return last - first;
     for (std::size_t i = first; i < last; ++i) {
-        if (context_.stop_requested() || bytes_ > batch_bytes) return i - first;
+        if (context_.stop_requested() || bytes_ > batch_bytes || shares_files_) return i - first;
         compare(names_.pairs_[i]);
     }
     return last - first;
@@ -267,9 +275,9 @@ void Batch::compare_files(const char* name, const Kind& a, const Kind& b) {
         auto files =
             std::make_unique<PairReader>(std::move(left), std::move(right), job_.options().files);
         files->judge(job_.stop_flag());
-        if (files->unclaimed() >= large) {
-            job_.push(std::make_shared<Ranges>(job_, std::move(files), path_of(name)));
-            return;
+        if (files->has_more() && files->unclaimed() >= large) {
+            shares_files_ = true;
+            return job_.push_open(std::make_shared<Ranges>(job_, std::move(files), path_of(name)));
         }
         while (files->has_more()) files->read(files->claim(), job_.stop_flag());
         bytes_ += files->bytes_read();
