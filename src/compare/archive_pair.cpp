@@ -90,8 +90,8 @@ void ArchivePairJob::go_in_step() {
     while (!allowance.spent()) {
         (void)left().advance(allowance);
         (void)right().advance(allowance);
-        const bool there = (left().at_entry() || left().ended()) &&
-                           (right().at_entry() || right().ended());
+        const bool there =
+            (left().at_entry() || left().ended()) && (right().at_entry() || right().ended());
         if (!there) continue;
         if (left().ended() && right().ended()) return proceed(Phase::settling);
         if (!is_in_step()) return proceed(Phase::apart);
@@ -170,9 +170,8 @@ void ArchivePairJob::go_apart(unsigned side) {
 
 void ArchivePairJob::settle() {
     const auto says_more = [this](const std::unique_ptr<ArchiveSide>& side) {
-        return std::any_of(compared_.begin(), compared_.end(), [&](const auto& pair) {
-            return side->contents().contains(pair.first);
-        });
+        return std::any_of(compared_.begin(), compared_.end(),
+                           [&](const auto& pair) { return side->contents().contains(pair.first); });
     };
     const bool again = once_more_ || says_more(sides_[0]) || says_more(sides_[1]);
     proceed(again ? Phase::again : Phase::ended);

@@ -70,9 +70,8 @@ TreeComparison::Progress TreeComparison::progress() const {
     return static_cast<const compare::TreeJob&>(*job_).progress();
 }
 
-ArchiveComparison::ArchiveComparison(Pool& pool, std::shared_ptr<FileSystem> fs,
-                                     std::string path_a, std::string path_b,
-                                     const ArchiveOptions& options)
+ArchiveComparison::ArchiveComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string path_a,
+                                     std::string path_b, const ArchiveOptions& options)
     : Comparison(std::make_shared<compare::ArchivePairJob>(std::move(fs), std::move(path_a),
                                                            std::move(path_b), options)) {
     pool.submit(job_);

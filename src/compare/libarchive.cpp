@@ -1,7 +1,7 @@
 #include "libarchive.hpp"
 
-#include <clocale>
 #include <locale.h>
+#include <clocale>
 
 #include <cerrno>
 #include <new>

@@ -177,8 +177,7 @@ TEST_P(ArchivePair, AnErrorWhileReadingIsNoAnswer) {
     fs->set("b", tar({{"b", large}}));
     int reads = 0;
     fs->files["b"].on_read = [&reads] { return ++reads > 5 ? EIO : 0; };
-    EXPECT_EQ(outcome_of("a", "b", {.hash_compare = GetParam()}),
-              Strings{"b: Input/output error"});
+    EXPECT_EQ(outcome_of("a", "b", {.hash_compare = GetParam()}), Strings{"b: Input/output error"});
     EXPECT_EQ(outcome_of("a", "missing", {}), Strings{"missing: No such file or directory"});
 }
 
