@@ -55,17 +55,17 @@ def compare_archive(
     :param max_archive_entries: entries of any kind
     :param max_entry_name_length: bytes of a name
     :param hash_compare: compare by a keyed hash of 128 bits for each entry from the start, each
-        archive by a thread of its own; else that is done from where their orders differ, and entries
-        before are compared byte for byte
+        archive by a thread of its own; else that is done from where their orders differ, and what
+        comes before is compared byte for byte
     :param headers: HTTP headers
     :param timeout: seconds without a byte after which a transfer has failed
     :param follow_redirects: follow HTTP redirects
     :param verify_ssl: check certificates
     :param proxy: the proxy's URL; None for the environment's, "" for none
     :param comparison_timeout: seconds that the whole may take; None for no limit
-    :raises ArchiveError: when one of the two is truncated, corrupt, encrypted, one volume of several
-        or of another format; also when something but zeros follows the end of a tar or cpio, or a
-        hard link's target is not before it
+    :raises ArchiveError: when one of the two is truncated, corrupt, encrypted, one volume of
+        several or of another format; also when something but zeros follows the end of a tar or
+        cpio, or a hard link's target is not before it
     :raises ArchiveBombError: when one of the two exceeds a limit
     :raises SourceNotFoundError: when one of the two does not exist
     :raises SourceReadError: when one of the two is no regular file, cannot be read, or changed

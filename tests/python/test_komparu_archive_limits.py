@@ -26,7 +26,12 @@ from archives import BLOCK, MAKERS, QUICK_MAKERS, Files, run, tar_of, zip_of
 MEBI = 1 << 20
 BIG = bool(os.environ.get("FILETREE_BIG_ARCHIVES"))
 
-FILES: Files = {"a.txt": b"some text\n" * 300, "d/b": os.urandom(3000), "d/c": b"", "e": bytes(2000)}
+FILES: Files = {
+    "a.txt": b"some text\n" * 300,
+    "d/b": os.urandom(3000),
+    "d/c": b"",
+    "e": bytes(2000),
+}
 
 Pair = tuple[Path, Path]
 
@@ -51,7 +56,9 @@ def compare(pair: Pair, a: bytes, b: bytes, **options: Any) -> komparu.DirResult
 # ---- Limits -------------------------------------------------------------------------------------
 
 
-def assert_bomb(pair: Pair, archive: bytes, limit: str, figures: tuple[int, int], **of: Any) -> None:
+def assert_bomb(
+    pair: Pair, archive: bytes, limit: str, figures: tuple[int, ...], **of: Any
+) -> None:
     """It is refused on either side, by name and with both figures, and passes without a limit."""
     for content in ((archive, tar_of([])), (tar_of([]), archive)):
         for hashed in (False, True):
@@ -234,7 +241,9 @@ def test_a_corrupt_byte_never_makes_a_wrong_equal(pair: Pair, kind: str) -> None
     assert outcomes["error"] > 0
 
 
-@pytest.mark.parametrize("kind", ["zip stored", "7z", "rar4", "rar5", "tar.gz", "tar.bz2", "tar.xz"])
+@pytest.mark.parametrize(
+    "kind", ["zip stored", "7z", "rar4", "rar5", "tar.gz", "tar.bz2", "tar.xz"]
+)
 def test_checksums_are_looked_at(pair: Pair, kind: str) -> None:
     content = os.urandom(5000)
     made = bytearray(MAKERS[kind]({"a": content}))
@@ -285,7 +294,20 @@ def test_a_volume_of_several_says_so(pair: Pair, tmp_path: Path) -> None:
     run("zip", "-q", "-s", "64k", "b.zip", "large", cwd=tmp_path)
     (tmp_path / "c.rar").write_bytes(archives.rar4_of(FILES.items(), archive_flags=1))
     (tmp_path / "d.rar").write_bytes(archives.rar5_of(FILES.items(), archive_flags=1))
-    run("tar", "-cM", "-L", "100", "-f", "e1.tar", "-f", "e2.tar", "-f", "e3.tar", "large", cwd=tmp_path)
+    run(
+        "tar",
+        "-cM",
+        "-L",
+        "100",
+        "-f",
+        "e1.tar",
+        "-f",
+        "e2.tar",
+        "-f",
+        "e3.tar",
+        "large",
+        cwd=tmp_path,
+    )
     pair[1].write_bytes(tar_of([]))
     for name in ("a.7z.001", "a.7z.002", "b.zip", "b.z01", "c.rar", "d.rar", "e2.tar"):
         with pytest.raises(komparu.ArchiveError, match="multi-volume"):
@@ -350,5 +372,7 @@ print(grown, f"{time.monotonic() - begun:.1f}")
     a.unlink()
     b.unlink()
     grown, seconds = answer.stdout.split()
-    print(f"{SIZE >> 20} MiB: {int(grown) >> 10} MiB more memory, {float(seconds)} s", file=sys.stderr)
+    print(
+        f"{SIZE >> 20} MiB: {int(grown) >> 10} MiB more memory, {float(seconds)} s", file=sys.stderr
+    )
     assert int(grown) < 32 << 10  # KiB

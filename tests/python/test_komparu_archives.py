@@ -167,11 +167,11 @@ def test_archives_are_named_in_every_way(pair: Pair) -> None:
     a, b = pair
     for name in (str(b), os.fsencode(b), b.as_uri(), komparu.Source(b)):
         assert komparu.compare_archive(a, name).equal
-    with pytest.raises(komparu.ConfigError, match="^path_a cannot be empty$"):
+    with pytest.raises(komparu.ConfigError, match=r"^path_a cannot be empty$"):
         komparu.compare_archive("", b)
-    with pytest.raises(komparu.ConfigError, match="^path_b cannot be empty$"):
+    with pytest.raises(komparu.ConfigError, match=r"^path_b cannot be empty$"):
         komparu.compare_archive(a, "")
-    with pytest.raises(TypeError, match="^path_a must be str"):
+    with pytest.raises(TypeError, match=r"^path_a must be str"):
         komparu.compare_archive(7, b)  # type: ignore[arg-type]
 
 
@@ -313,7 +313,9 @@ def test_holes_are_zeros(compare: Compare, tmp_path: Path, form: str, ends_in_ho
             file.seek(place)
             file.write(b"data" * 1024)
         file.truncate(20 * MEBI + 7 if ends_in_hole else file.tell())
-    options = ["--format=gnu"] if form == "gnu" else ["--format=pax", f"--sparse-version={form[3:]}"]
+    options = (
+        ["--format=gnu"] if form == "gnu" else ["--format=pax", f"--sparse-version={form[3:]}"]
+    )
     made = run("tar", "-c", "--sparse", *options, "sparse", cwd=tmp_path)
     assert len(made) < MEBI
     content = sparse.read_bytes()
