@@ -16,10 +16,11 @@ constexpr std::uint64_t piece_size = std::uint64_t{2} << 20U;
 
 // Of two parts the first `length` bytes; a part is zeros or bytes.
 bool same(const ContentBlock& a, const ContentBlock& b, std::size_t length) {
-    const auto is_zero = [](char byte) { return byte == 0; };
-    if (a.zeros > 0 && b.zeros > 0) return true;
-    if (a.zeros > 0) return std::all_of(b.bytes.begin(), b.bytes.begin() + length, is_zero);
-    if (b.zeros > 0) return std::all_of(a.bytes.begin(), a.bytes.begin() + length, is_zero);
+    const auto is_zero = [length](std::span<const char> bytes) {
+        return std::ranges::all_of(bytes.first(length), [](char byte) { return byte == 0; });
+    };
+    if (a.zeros > 0) return b.zeros > 0 || is_zero(b.bytes);
+    if (b.zeros > 0) return is_zero(a.bytes);
     return std::memcmp(a.bytes.data(), b.bytes.data(), length) == 0;
 }
 

@@ -20,7 +20,7 @@ namespace filetree::compare {
 namespace {
 
 using Kind = ArchiveEntry::Kind;
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 constexpr std::size_t usual_chunk = std::size_t{256} << 10U;
 constexpr std::size_t least_chunk = std::size_t{4} << 10U;

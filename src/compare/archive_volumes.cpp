@@ -9,7 +9,7 @@
 namespace filetree::compare {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 std::uint8_t at(std::string_view bytes, std::size_t place) {
     return static_cast<std::uint8_t>(bytes[place]);

@@ -1,8 +1,4 @@
 #include "libarchive.hpp"
-
-#include <locale.h>
-#include <clocale>
-
 #include <cerrno>
 #include <new>
 #include <utility>

@@ -8,7 +8,7 @@ namespace filetree::compare {
 namespace {
 
 using Kind = RarBlock::Kind;
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 constexpr std::string_view marker4 = "Rar!\x1a\x07\x00"sv;
 constexpr std::string_view marker5 = "Rar!\x1a\x07\x01\x00"sv;
