@@ -111,6 +111,7 @@ class ArchiveReader::State {
     [[nodiscard]] std::uint64_t position() const {
         return static_cast<std::uint64_t>(archive_filter_bytes(handle_.get(), 0));
     }
+    void check_zip_count();
     void charge_overhead(std::uint64_t position);
     void end_content(ContentBlock& block);
     // The next block of a rar that ends its header at `end`, or else the archive.
@@ -195,6 +196,7 @@ bool ArchiveReader::State::next(ArchiveEntry& entry) {
         if (is_rar() && !find_rar_block(no_limit)) {
             fail("truncated: there is no end-of-archive block");
         }
+        check_zip_count();
         phase_ = streamed_ ? Phase::rest : Phase::ended;
         return streamed_;
     }
@@ -318,6 +320,16 @@ std::optional<RarBlock> ArchiveReader::State::find_rar_block(std::uint64_t end) 
             block && (block->data == end || block->kind == RarBlock::Kind::end_of_archive);
         if (!block || found) return block;
         offset = block->next;
+    }
+}
+
+// libarchive leaves out all but one of the entries that share a local header.
+void ArchiveReader::State::check_zip_count() {
+    if ((archive_format(handle_.get()) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_ZIP) return;
+    const std::optional<std::uint16_t> told = zip_entry_count(source_);
+    if (told && *told != static_cast<std::uint16_t>(archive_file_count(handle_.get()))) {
+        fail("a zip that says it has " + std::to_string(*told) + " entries, and has " +
+             std::to_string(archive_file_count(handle_.get())));
     }
 }
 

@@ -252,6 +252,18 @@ def test_checksums_are_looked_at(pair: Pair, kind: str) -> None:
         compare(pair, bytes(made), tar_of([("a", content)]))
 
 
+def test_zip_entries_that_share_their_content_are_an_error(pair: Pair) -> None:
+    """All but one of them would be lost."""
+    made = zip_of([("a", b"1"), ("c", b"2")])
+    directory = made.index(b"PK\1\2")
+    end = made.index(b"PK\5\6")
+    records = made[directory:end].replace(b"a", b"b", 1) + made[directory:end]
+    size = (len(records)).to_bytes(4, "little")
+    tail = made[end : end + 8] + b"\4\0\4\0" + size + made[end + 16 :]
+    with pytest.raises(komparu.ArchiveError, match="4 entries, and has 2"):
+        compare(pair, made, made[:directory] + records + tail)
+
+
 def test_gzips_own_checksum_and_length_are_looked_at(pair: Pair) -> None:
     made = gzip.compress(tar_of(FILES.items()))
     for place in (-8, -5, -4, -1):
