@@ -86,7 +86,7 @@ fuzz: setup
 	@tools/apt-install libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
 	cmake --preset fuzz >/dev/null
 	cmake --build --preset fuzz -j $(JOBS)
-	$(BIN)/python tests/fuzz/seeds.py build/fuzz/seeds
+	PYTHONPATH=tests/python $(BIN)/python tests/fuzz/seeds.py build/fuzz/seeds
 	@set -e; for target in pwal_fuzz archive_fuzz; do \
 		mkdir -p build/fuzz/corpus/$$target; \
 		build/fuzz/tests/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=20000 \

@@ -55,8 +55,8 @@ def compare_archive(
     :param max_archive_entries: entries of any kind
     :param max_entry_name_length: bytes of a name
     :param hash_compare: compare by a keyed hash of 128 bits for each entry from the start, each
-        archive by a thread of its own; else that is done from where their orders differ, and
-        entries before are compared byte for byte
+        archive by a thread of its own; else that is done from where their orders differ, and what
+        comes before is compared byte for byte
     :param headers: HTTP headers
     :param timeout: seconds without a byte after which a transfer has failed
     :param follow_redirects: follow HTTP redirects

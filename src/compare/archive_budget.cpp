@@ -47,8 +47,7 @@ void ArchiveBudget::set_overhead(std::uint64_t bytes) {
 
 void ArchiveBudget::check(std::uint64_t content, std::uint64_t more) const {
     const std::uint64_t free = sum(free_overhead, entries_ * free_overhead_of_entry);
-    const std::uint64_t total =
-        sum(sum(content, more), overhead_ > free ? overhead_ - free : 0);
+    const std::uint64_t total = sum(sum(content, more), overhead_ > free ? overhead_ - free : 0);
     if (limits_.max_decompressed_size != 0 && total > limits_.max_decompressed_size) {
         refuse(std::to_string(total) + " decompressed bytes", "max_decompressed_size",
                limits_.max_decompressed_size);
@@ -63,8 +62,7 @@ void ArchiveBudget::check(std::uint64_t content, std::uint64_t more) const {
     }
 }
 
-void ArchiveBudget::refuse(const std::string& figure, const char* limit,
-                           std::uint64_t most) const {
+void ArchiveBudget::refuse(const std::string& figure, const char* limit, std::uint64_t most) const {
     throw CompareError(
         CompareFailure::bomb, EFBIG, source_.name(),
         "archive bomb: " + figure + ", and " + limit + " is " + std::to_string(most));

@@ -16,10 +16,11 @@ constexpr std::uint64_t piece_size = std::uint64_t{2} << 20U;
 
 // Of two parts the first `length` bytes; a part is zeros or bytes.
 bool same(const ContentBlock& a, const ContentBlock& b, std::size_t length) {
-    const auto is_zero = [](char byte) { return byte == 0; };
-    if (a.zeros > 0 && b.zeros > 0) return true;
-    if (a.zeros > 0) return std::all_of(b.bytes.begin(), b.bytes.begin() + length, is_zero);
-    if (b.zeros > 0) return std::all_of(a.bytes.begin(), a.bytes.begin() + length, is_zero);
+    const auto is_zero = [length](std::span<const char> bytes) {
+        return std::ranges::all_of(bytes.first(length), [](char byte) { return byte == 0; });
+    };
+    if (a.zeros > 0) return b.zeros > 0 || is_zero(b.bytes);
+    if (b.zeros > 0) return is_zero(a.bytes);
     return std::memcmp(a.bytes.data(), b.bytes.data(), length) == 0;
 }
 
@@ -90,8 +91,8 @@ void ArchivePairJob::go_in_step() {
     while (!allowance.spent()) {
         (void)left().advance(allowance);
         (void)right().advance(allowance);
-        const bool there = (left().at_entry() || left().ended()) &&
-                           (right().at_entry() || right().ended());
+        const bool there =
+            (left().at_entry() || left().ended()) && (right().at_entry() || right().ended());
         if (!there) continue;
         if (left().ended() && right().ended()) return proceed(Phase::settling);
         if (!is_in_step()) return proceed(Phase::apart);
@@ -170,9 +171,8 @@ void ArchivePairJob::go_apart(unsigned side) {
 
 void ArchivePairJob::settle() {
     const auto says_more = [this](const std::unique_ptr<ArchiveSide>& side) {
-        return std::any_of(compared_.begin(), compared_.end(), [&](const auto& pair) {
-            return side->contents().contains(pair.first);
-        });
+        return std::any_of(compared_.begin(), compared_.end(),
+                           [&](const auto& pair) { return side->contents().contains(pair.first); });
     };
     const bool again = once_more_ || says_more(sides_[0]) || says_more(sides_[1]);
     proceed(again ? Phase::again : Phase::ended);

@@ -16,11 +16,11 @@ namespace filetree::compare {
 
 // Two archives, whatever the order of their entries.
 //
-// As long as both go through the same names they are compared in step, byte for byte, by one thread.
-// From the first place on where they do not, each is hashed, by a thread of its own, and the hashes
-// are compared by name. Where that turns up more of a name that was compared in step already (a
-// later entry of the name, a hard link to it on one side), both are read once more, and hashed from
-// the beginning. So memory is in the number of entries, never in their content.
+// As long as both go through the same names they are compared in step, byte for byte, by one
+// thread. From the first place on where they do not, each is hashed, by a thread of its own, and
+// the hashes are compared by name. Where that turns up more of a name that was compared in step
+// already (a later entry of the name, a hard link to it on one side), both are read once more, and
+// hashed from the beginning. So memory is in the number of entries, never in their content.
 class ArchivePairJob final : public Job {
    public:
     ArchivePairJob(std::shared_ptr<FileSystem> fs, std::string path_a, std::string path_b,

@@ -1,7 +1,10 @@
 #include "archive_reader.hpp"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <string_view>
@@ -11,12 +14,13 @@
 #include "archive_volumes.hpp"
 #include "byte_stream.hpp"
 #include "libarchive.hpp"
+#include "rar_block.hpp"
 
 namespace filetree::compare {
 namespace {
 
 using Kind = ArchiveEntry::Kind;
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 constexpr std::size_t usual_chunk = std::size_t{256} << 10U;
 constexpr std::size_t least_chunk = std::size_t{4} << 10U;
@@ -96,6 +100,9 @@ class ArchiveReader::State {
     [[nodiscard]] bool is_rar5() const {
         return archive_format(handle_.get()) == ARCHIVE_FORMAT_RAR_V5;
     }
+    [[nodiscard]] bool is_rar() const {
+        return is_rar5() || archive_format(handle_.get()) == ARCHIVE_FORMAT_RAR;
+    }
     [[nodiscard]] bool is_newc() const {
         const int format = archive_format(handle_.get());
         return format == ARCHIVE_FORMAT_CPIO_SVR4_NOCRC || format == ARCHIVE_FORMAT_CPIO_SVR4_CRC;
@@ -104,15 +111,18 @@ class ArchiveReader::State {
     [[nodiscard]] std::uint64_t position() const {
         return static_cast<std::uint64_t>(archive_filter_bytes(handle_.get(), 0));
     }
+    void check_zip_count();
     void charge_overhead(std::uint64_t position);
     void end_content(ContentBlock& block);
-    void check_end_marker();
+    // The next block of a rar that ends its header at `end`, or else the archive.
+    [[nodiscard]] std::optional<RarBlock> find_rar_block(std::uint64_t end);
     [[nodiscard]] bool read_rest(ContentBlock& block);
     [[noreturn]] void fail();
     [[noreturn]] void fail(const std::string& what);
 
     Source& source_;
     const ArchiveOptions limits_;
+    const std::function<bool()> stopping_;
     ArchiveBudget budget_;
     std::unique_ptr<ByteStream> stream_;
     std::unique_ptr<WatchedFeed> feed_;
@@ -121,18 +131,20 @@ class ArchiveReader::State {
 
     enum class Phase : std::uint8_t { header, content, rest, ended };
     Phase phase_ = Phase::header;
-    std::optional<std::uint64_t> size_;  // of the entry, as its header says
-    std::uint64_t offset_ = 0;           // in its content
-    std::uint64_t stored_ = 0;           // bytes of all content so far, without holes
+    std::optional<std::uint64_t> size_;        // of the entry, as its header says
+    std::uint64_t offset_ = 0;                 // in its content
+    std::optional<std::uint32_t> stored_crc_;  // of its content, in rar
+    uLong crc_ = 0;                            // of that so far
+    std::uint64_t stored_ = 0;                 // bytes of all content so far, without holes
 };
 
 ArchiveReader::State::State(Source& source, const ArchiveOptions& limits,
                             std::function<bool()> stopping)
-    : source_(source), limits_(limits), budget_(limits, source) {
+    : source_(source), limits_(limits), stopping_(std::move(stopping)), budget_(limits, source) {
     const std::size_t chunk = chunk_of(limits);
-    std::unique_ptr<ByteStream> stream = decompressed(source, chunk, stopping);
+    std::unique_ptr<ByteStream> stream = decompressed(source, chunk, stopping_);
     const bool compressed = stream != nullptr;
-    if (!compressed) stream = std::make_unique<SourceStream>(source, chunk, stopping);
+    if (!compressed) stream = std::make_unique<SourceStream>(source, chunk, stopping_);
     if (open(std::move(stream), nullptr,
              {archive_read_support_format_tar, archive_read_support_format_cpio})) {
         return;
@@ -140,7 +152,7 @@ ArchiveReader::State::State(Source& source, const ArchiveOptions& limits,
     streamed_ = false;
     if (!compressed) {
         if (is_volume(source)) fail("part of a multi-volume archive, which cannot be read");
-        auto seekable = std::make_unique<SourceStream>(source, chunk, std::move(stopping));
+        auto seekable = std::make_unique<SourceStream>(source, chunk, stopping_);
         SourceStream* const place = seekable.get();
         // Of the two readers of zip the one that begins with the central directory: the other one
         // does not notice what is cut off.
@@ -181,15 +193,23 @@ bool ArchiveReader::State::next(ArchiveEntry& entry) {
     feed_->rethrow();
     feed_->allow(no_limit);
     if (status == ARCHIVE_EOF) {
-        check_end_marker();
+        if (is_rar() && !find_rar_block(no_limit)) {
+            fail("truncated: there is no end-of-archive block");
+        }
+        check_zip_count();
         phase_ = streamed_ ? Phase::rest : Phase::ended;
         return streamed_;
     }
-    const bool harmless =
-        status == ARCHIVE_WARN && streamed_ && is_about_charset(archive_error_string(handle_.get()));
+    const bool harmless = status == ARCHIVE_WARN && streamed_ &&
+                          is_about_charset(archive_error_string(handle_.get()));
     if (status != ARCHIVE_OK && !harmless) fail();
     budget_.take_entry();
     describe(header, entry);
+    if (is_rar() && entry.kind == Kind::file) {
+        const std::optional<RarBlock> block = find_rar_block(position());
+        if (!block || block->kind != RarBlock::Kind::file) fail("a file without a header");
+        stored_crc_ = block->crc;
+    }
     // A directory of rar5 cannot be asked for its content.
     const bool readable = !is_rar5() || archive_entry_filetype(header) != AE_IFDIR;
     phase_ = readable ? Phase::content : Phase::header;
@@ -214,6 +234,8 @@ void ArchiveReader::State::describe(archive_entry* header, ArchiveEntry& entry) 
     budget_.take_name(std::strlen(stored));
     offset_ = 0;
     size_.reset();
+    stored_crc_.reset();
+    crc_ = 0;
     if (archive_entry_size_is_set(header) != 0) {
         size_ = static_cast<std::uint64_t>(archive_entry_size(header));
         budget_.look_ahead(*size_);
@@ -267,6 +289,7 @@ bool ArchiveReader::State::read(ContentBlock& block) {
             fail("an entry is longer than its header says");
         }
         budget_.take_content(block.zeros + length);
+        if (stored_crc_) crc_ = ::crc32_z(crc_, static_cast<const Bytef*>(bytes), length);
         offset_ = place + length;
         stored_ += length;
     }
@@ -276,6 +299,7 @@ bool ArchiveReader::State::read(ContentBlock& block) {
 // A tar's sparse entry may end in a hole.
 void ArchiveReader::State::end_content(ContentBlock& block) {
     phase_ = Phase::header;
+    if (stored_crc_ && *stored_crc_ != crc_) fail("wrong checksum");
     if (!size_ || offset_ == *size_) return;
     if (!is_tar()) fail("an entry is shorter than its header says");
     block.zeros = *size_ - offset_;
@@ -286,19 +310,27 @@ void ArchiveReader::State::charge_overhead(std::uint64_t position) {
     if (streamed_) budget_.set_overhead(position - std::min(position, stored_));
 }
 
-void ArchiveReader::State::check_end_marker() {
-    if (!is_rar5()) return;
-    // libarchive takes the end of the file for the end as well: it reads ahead in 8 bytes, which the
-    // last header has only with what may follow it. So it has used 4 bytes of it, or 7.
-    constexpr std::string_view last_header = "\x1d\x77\x56\x51\x03\x05\x04\x00"sv;
-    std::array<char, last_header.size()> found{};
-    const std::string_view bytes(found.data(), found.size());
-    for (const std::uint64_t used : {4U, 7U}) {
-        if (position() < used) continue;
-        const std::size_t length = source_.read_at(position() - used, found);
-        if (length == found.size() && bytes == last_header) return;
+std::optional<RarBlock> ArchiveReader::State::find_rar_block(std::uint64_t end) {
+    const RarVersion version = is_rar5() ? RarVersion::rar5 : RarVersion::rar4;
+    auto offset = static_cast<std::uint64_t>(archive_read_header_position(handle_.get()));
+    for (;;) {
+        if (stopping_()) throw CompareError(CompareFailure::cancelled, ECANCELED, {}, "cancelled");
+        const std::optional<RarBlock> block = rar_block_at(source_, version, offset);
+        const bool found =
+            block && (block->data == end || block->kind == RarBlock::Kind::end_of_archive);
+        if (!block || found) return block;
+        offset = block->next;
     }
-    fail("truncated: there is no end-of-archive header");
+}
+
+// libarchive leaves out all but one of the entries that share a local header.
+void ArchiveReader::State::check_zip_count() {
+    if ((archive_format(handle_.get()) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_ZIP) return;
+    const std::optional<std::uint16_t> told = zip_entry_count(source_);
+    if (told && *told != static_cast<std::uint16_t>(archive_file_count(handle_.get()))) {
+        fail("a zip that says it has " + std::to_string(*told) + " entries, and has " +
+             std::to_string(archive_file_count(handle_.get())));
+    }
 }
 
 // Behind the last entry: to the end, by which a compressed stream is found whole too.
@@ -312,8 +344,7 @@ bool ArchiveReader::State::read_rest(ContentBlock& block) {
     phase_ = Phase::ended;
     if (is_tar()) {
         // libarchive takes the end of the stream for the end as well.
-        const auto header =
-            static_cast<std::uint64_t>(archive_read_header_position(handle_.get()));
+        const auto header = static_cast<std::uint64_t>(archive_read_header_position(handle_.get()));
         if (end < header + 2 * tar_block) fail("truncated: there is no end-of-archive marker");
         if (feed_->data_end() > end - 2 * tar_block) {
             fail("data after the end of the archive, or no end-of-archive marker");

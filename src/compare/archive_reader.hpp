@@ -43,8 +43,8 @@ struct ContentBlock {
 // next() is false only once the archive has been read to its end and found whole; read() is false
 // at the end of an entry's content. Whatever else it comes to is a CompareError:
 //   archive     truncated, corrupt (also by its own checksums), encrypted, a volume of several, of
-//               another format, or with data behind its end, where the format has one in the stream:
-//               tar must end with two blocks of zeros, and nothing but zeros may follow
+//               another format, or with data behind its end, where the format has one in the
+//               stream: tar must end with two blocks of zeros, and nothing but zeros may follow
 //   bomb        a limit is exceeded
 //   unreadable  whatever the source says
 //   cancelled   `stopping` was true before one of the source's chunks

@@ -9,7 +9,7 @@
 namespace filetree::compare {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 std::uint8_t at(std::string_view bytes, std::size_t place) {
     return static_cast<std::uint8_t>(bytes[place]);
@@ -41,12 +41,27 @@ bool is_rar5_volume(std::string_view head) {
     return (number() & 1U) != 0;
 }
 
-// The end of the central directory: signature (4), this disk's number (2), the directory's (2).
-bool is_last_zip_volume(std::string_view tail) {
+// The end of a zip's central directory: signature (4), this disk's number (2), the directory's (2),
+// entries on this disk (2), entries (2).
+struct ZipEnd {
+    std::uint16_t disk = 0;
+    std::uint16_t entries = 0;
+};
+constexpr std::uint16_t elsewhere = 0xffff;  // what stands for a number that is in a zip64's end
+
+std::optional<ZipEnd> zip_end(Source& source) {
+    constexpr std::uint64_t size = 22;
+    constexpr std::uint64_t longest = size + 65535;  // with a comment
+    if (!source.size()) return {};
+    std::vector<char> last(std::min(longest, *source.size()));
+    const std::size_t length = source.read_at(*source.size() - last.size(), last);
+    const std::string_view tail(last.data(), length);
     const std::size_t end = tail.rfind("PK\x05\x06"sv);
-    if (end == std::string_view::npos || end + 22 > tail.size()) return false;
-    const unsigned disk = at(tail, end + 4) | at(tail, end + 5) << 8U;
-    return disk != 0 && disk != 0xffff;  // which stands for a number that is elsewhere
+    if (end == std::string_view::npos || end + size > tail.size()) return {};
+    const auto number = [&](std::size_t place) {
+        return static_cast<std::uint16_t>(at(tail, end + place) | at(tail, end + place + 1) << 8U);
+    };
+    return ZipEnd{number(4), number(10)};
 }
 
 }  // namespace
@@ -58,11 +73,14 @@ bool is_volume(Source& source) {
         head.starts_with("PK\x07\x08PK\x03\x04"sv)) {
         return true;
     }
-    if (!source.size()) return false;
-    constexpr std::uint64_t longest_end = 22 + 65535;  // with a comment
-    std::vector<char> last(std::min(longest_end, *source.size()));
-    const std::size_t length = source.read_at(*source.size() - last.size(), last);
-    return is_last_zip_volume({last.data(), length});
+    const std::optional<ZipEnd> end = zip_end(source);
+    return end && end->disk != 0 && end->disk != elsewhere;
+}
+
+std::optional<std::uint16_t> zip_entry_count(Source& source) {
+    const std::optional<ZipEnd> end = zip_end(source);
+    if (!end || end->entries == elsewhere) return {};
+    return end->entries;
 }
 
 bool is_named_as_volume(std::string_view name) {

@@ -93,9 +93,8 @@ std::uint64_t GroupComparison::bytes_read() const {
     return static_cast<const compare::GroupJob&>(*job_).bytes_read();
 }
 
-ArchiveComparison::ArchiveComparison(Pool& pool, std::shared_ptr<FileSystem> fs,
-                                     std::string path_a, std::string path_b,
-                                     const ArchiveOptions& options)
+ArchiveComparison::ArchiveComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string path_a,
+                                     std::string path_b, const ArchiveOptions& options)
     : Comparison(std::make_shared<compare::ArchivePairJob>(std::move(fs), std::move(path_a),
                                                            std::move(path_b), options)) {
     pool.submit(job_);

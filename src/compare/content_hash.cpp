@@ -24,9 +24,7 @@ EVP_MAC* gmac() {
 
 }  // namespace
 
-HashKey::HashKey() {
-    check(RAND_priv_bytes(bytes_.data(), static_cast<int>(bytes_.size())));
-}
+HashKey::HashKey() { check(RAND_priv_bytes(bytes_.data(), static_cast<int>(bytes_.size()))); }
 
 void ContentHash::Free::operator()(EVP_MAC_CTX* context) const noexcept {
     EVP_MAC_CTX_free(context);

@@ -22,10 +22,10 @@ class HashKey {
 
 // A 128-bit hash of content that comes in pieces: GMAC with AES-128 (NIST SP 800-38D).
 //
-// GMAC is a universal hash under a secret key. Two contents of n blocks of 16 bytes that were chosen
-// without the key have the same hash with a probability of at most n + 1 in 2^128: whoever makes the
-// archives cannot do better. The standard forbids to use a nonce twice since the tags of one nonce
-// tell about the key; here no tag ever leaves the process, so that one nonce does.
+// GMAC is a universal hash under a secret key. Two contents of n blocks of 16 bytes that were
+// chosen without the key have the same hash with a probability of at most n + 1 in 2^128: whoever
+// makes the archives cannot do better. The standard forbids to use a nonce twice since the tags of
+// one nonce tell about the key; here no tag ever leaves the process, so that one nonce does.
 //
 // Threads: one at a time.
 class ContentHash {

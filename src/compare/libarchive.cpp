@@ -1,8 +1,4 @@
 #include "libarchive.hpp"
-
-#include <clocale>
-#include <locale.h>
-
 #include <cerrno>
 #include <new>
 #include <utility>

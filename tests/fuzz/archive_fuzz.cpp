@@ -1,5 +1,5 @@
-// Whatever is in an archive: reading it ends, within its limits, in entries or in an error; and twice
-// in the same way.
+// Whatever is in an archive: reading it ends, within its limits, in entries or in an error; and
+// twice in the same way.
 
 #include <algorithm>
 #include <cstdint>

@@ -164,7 +164,7 @@ MAKERS: dict[str, Callable[[Files], bytes]] = {
     "rar5": lambda files: rar5_of(files.items()),
 }
 
-#: As above, in Python alone and so many times faster; the order of entries is that of the files.
+#: As above, in Python alone and so many times faster; the entries are in the order of the files.
 QUICK_MAKERS: dict[str, Callable[[Files], bytes]] = {
     "tar gnu": lambda files: tar_of(files.items()),
     "tar pax": lambda files: tar_of(files.items(), tarfile.PAX_FORMAT),

@@ -32,9 +32,8 @@ void bind_archives(nb::module_& module) {
                                              to_string(path_b), options);
             },
             nb::arg("pool"), nb::arg("path_a"), nb::arg("path_b"), nb::arg("options"))
-        .def("differences", [](const ArchiveComparison& self) {
-            return to_tuple(self.differences());
-        });
+        .def("differences",
+             [](const ArchiveComparison& self) { return to_tuple(self.differences()); });
 
     // What keeps it from an answer is returned, as Comparison.failure() does.
     module.def(

@@ -132,7 +132,7 @@ TEST_P(ArchivePair, AHardLinkHasItsTargetsContent) {
 
 TEST_P(ArchivePair, AHardLinkToNothingIsAnError) {
     const std::string bad = ArchiveWriter().file("a", "1").hard_link("b", "none").finish();
-    EXPECT_EQ(outcome(bad, bad + std::string(512, '\0')),
+    EXPECT_EQ(outcome(bad, tar({{"a", "1"}, {"b", "1"}})),
               Strings{"a: the hard link b is to none, which is not before it in the archive"});
 }
 
@@ -177,8 +177,7 @@ TEST_P(ArchivePair, AnErrorWhileReadingIsNoAnswer) {
     fs->set("b", tar({{"b", large}}));
     int reads = 0;
     fs->files["b"].on_read = [&reads] { return ++reads > 5 ? EIO : 0; };
-    EXPECT_EQ(outcome_of("a", "b", {.hash_compare = GetParam()}),
-              Strings{"b: Input/output error"});
+    EXPECT_EQ(outcome_of("a", "b", {.hash_compare = GetParam()}), Strings{"b: Input/output error"});
     EXPECT_EQ(outcome_of("a", "missing", {}), Strings{"missing: No such file or directory"});
 }
 

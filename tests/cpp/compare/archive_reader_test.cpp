@@ -63,9 +63,9 @@ const std::vector<std::pair<const char*, ArchiveWriter::Setup>> formats = {
 };
 
 const std::vector<std::pair<const char*, ArchiveWriter::Setup>> filters = {
-    {"none", archive_write_add_filter_none}, {"gzip", archive_write_add_filter_gzip},
+    {"none", archive_write_add_filter_none},   {"gzip", archive_write_add_filter_gzip},
     {"bzip2", archive_write_add_filter_bzip2}, {"xz", archive_write_add_filter_xz},
-    {"lzma", archive_write_add_filter_lzma}, {"zstd", archive_write_add_filter_zstd},
+    {"lzma", archive_write_add_filter_lzma},   {"zstd", archive_write_add_filter_zstd},
 };
 
 std::string some_tar(const ArchiveWriter::Setup& filter = archive_write_add_filter_none) {
@@ -88,8 +88,7 @@ TEST(ArchiveReader, FindsTheSameInEveryFormat) {
 
 TEST(ArchiveReader, FindsTheSameInEveryCompression) {
     for (const auto& [name, filter] : filters) {
-        EXPECT_EQ(contents(some_tar(filter)),
-                  (Strings{"a=first", "b=" + std::string(3000, '\0')}))
+        EXPECT_EQ(contents(some_tar(filter)), (Strings{"a=first", "b=" + std::string(3000, '\0')}))
             << name;
     }
 }
@@ -104,8 +103,8 @@ TEST(ArchiveReader, SkipsWhatIsNoFileOrLeadsOutside) {
                                   .hard_link("b", "./a")
                                   .hard_link("c", "/absolute")
                                   .finish();
-    EXPECT_EQ(contents(bytes), (Strings{"(link)", "(pipe)", "(/absolute)", "(d/../../up)", "a=3",
-                                        "b->a", "(c)"}));
+    EXPECT_EQ(contents(bytes),
+              (Strings{"(link)", "(pipe)", "(/absolute)", "(d/../../up)", "a=3", "b->a", "(c)"}));
 }
 
 TEST(ArchiveReader, NamesAreBytes) {
@@ -208,7 +207,8 @@ TEST(ArchiveReader, ATarOfNoEntriesIsAnArchive) {
 }
 
 TEST(ArchiveReader, WhatIsNoArchiveSaysSo) {
-    for (const std::string& bytes : {std::string(), std::string("text\n"), std::string(5000, 'x')}) {
+    for (const std::string& bytes :
+         {std::string(), std::string("text\n"), std::string(5000, 'x')}) {
         EXPECT_EQ(contents(bytes), (Strings{"failed: it: not an archive of a known format"}));
     }
 }
@@ -227,9 +227,8 @@ TEST(ArchiveReader, EachLimitHoldsAndSaysBothFigures) {
               "bomb: it: archive bomb: 5000 decompressed bytes, and max_decompressed_size is 4999");
     EXPECT_EQ(contents(tar, {.max_entries = 4}).back(),
               "bomb: it: archive bomb: 5 entries, and max_archive_entries is 4");
-    EXPECT_EQ(
-        contents(tar, {.max_name_length = 4}).back(),
-        "bomb: it: archive bomb: a name of 5 bytes, and max_entry_name_length is 4");
+    EXPECT_EQ(contents(tar, {.max_name_length = 4}).back(),
+              "bomb: it: archive bomb: a name of 5 bytes, and max_entry_name_length is 4");
 }
 
 TEST(ArchiveReader, TheRatioIsLookedAtFromAMebibyteOn) {
