@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import komparu
+import mounts
 import pytest
 import support
 import tree_cases
@@ -141,7 +143,13 @@ def assert_as_diff_says(a: Path, b: Path) -> DirResult:
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
     """Files of this machine's, some thousands, twice; not to be changed for good."""
     place = tmp_path_factory.mktemp("real")
-    a, b = place / "a", place / "b"
+    with ExitStack() as stack:
+        if mounts.can_mount():  # in memory, as it takes long on a disk
+            stack.enter_context(mounts.tmpfs(place, "2g"))
+        yield from copies(place / "a", place / "b")
+
+
+def copies(a: Path, b: Path) -> Iterator[tuple[Path, Path]]:
     for name in ("share/doc", "lib/python3", "include"):
         source = Path("/usr") / name
         if source.is_dir():
@@ -154,7 +162,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]
         pytest.skip("/usr has hardly any documentation, modules and headers")
     subprocess.run(["cp", "-r", a, b], check=True)
     yield a, b
-    shutil.rmtree(place)
+    for top in (a, b):
+        shutil.rmtree(top)
 
 
 def _made(directory: Path) -> Path:

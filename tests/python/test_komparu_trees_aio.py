@@ -75,7 +75,7 @@ def test_options_and_errors_are_those_of_the_synchronous_call(
 
 
 def test_cancelling_a_task_stops_its_reading(run: Run, tmp_path: Path) -> None:
-    size = 256 << 20
+    size = 64 << 20
     if shutil.disk_usage(tmp_path).free < 20 * size:
         pytest.skip("there is no room for large files")
     for top in (tmp_path / "a", tmp_path / "b"):
@@ -88,7 +88,7 @@ def test_cancelling_a_task_stops_its_reading(run: Run, tmp_path: Path) -> None:
     async def cancelled() -> None:
         tasks = [
             asyncio.ensure_future(
-                aio.compare_dir(tmp_path / "a", tmp_path / "b", chunk_size=4096, quick_check=quick)
+                aio.compare_dir(tmp_path / "a", tmp_path / "b", chunk_size=512, quick_check=quick)
             )
             for quick in [True, False] * 5
         ]
