@@ -19,6 +19,8 @@ class Fields {
    public:
     explicit Fields(std::span<const char> bytes) : bytes_(bytes) {}
 
+    void skip(std::size_t size) { place_ += size; }
+    // Of 8 bytes at most.
     std::uint64_t fixed(std::size_t size) {
         std::uint64_t value = 0;
         for (std::size_t i = 0; i < size; ++i) value |= std::uint64_t{byte()} << 8 * i;
@@ -56,16 +58,16 @@ RarBlock block4(Fields fields, std::uint64_t offset) {
     constexpr std::uint64_t has_upper_half = 0x100;
     constexpr std::uint64_t has_data = 0x8000;
     RarBlock block;
-    (void)fields.fixed(2);
+    fields.skip(2);
     const std::uint64_t kind = fields.fixed(1);
     const std::uint64_t flags = fields.fixed(2);
     block.data = offset + fields.fixed(2);
     std::uint64_t packed = 0;
     if (kind == file || kind == service) {
         packed = fields.fixed(4);
-        (void)fields.fixed(5);
+        fields.skip(5);
         block.crc = static_cast<std::uint32_t>(fields.fixed(4));
-        (void)fields.fixed(12);
+        fields.skip(12);
         if ((flags & has_upper_half) != 0) packed |= fields.fixed(4) << 32U;
     } else if ((flags & has_data) != 0) {
         packed = fields.fixed(4);
@@ -82,7 +84,7 @@ RarBlock block5(Fields fields, std::uint64_t offset) {
     constexpr std::uint64_t file = 2;
     constexpr std::uint64_t end = 5;
     RarBlock block;
-    (void)fields.fixed(4);
+    fields.skip(4);
     const std::uint64_t size = fields.variable();
     block.data = offset + fields.used() + size;
     const std::uint64_t kind = fields.variable();
@@ -95,7 +97,7 @@ RarBlock block5(Fields fields, std::uint64_t offset) {
     const std::uint64_t file_flags = fields.variable();
     (void)fields.variable();
     (void)fields.variable();
-    if ((file_flags & 2U) != 0) (void)fields.fixed(4);
+    if ((file_flags & 2U) != 0) fields.skip(4);
     if ((file_flags & 4U) != 0) block.crc = static_cast<std::uint32_t>(fields.fixed(4));
     return block;
 }
