@@ -1,9 +1,9 @@
 """Do these hold the same bytes?
 
-:func:`compare` compares two files, :func:`compare_dir` two directories with all that is below them,
-:func:`compare_archive` two archives; :func:`compare_all` and :func:`compare_many` take any number of
-sources. :func:`configure` sets options for all calls, and :mod:`komparu.aio` has the same functions
-as coroutines. The command ``komparu`` tells what it is given apart by what it is.
+:func:`compare` compares two files, :func:`compare_dir` two directories with all that is below
+them, :func:`compare_archive` two archives; :func:`compare_all` and :func:`compare_many` take any
+number of sources. :func:`configure` sets options for all calls, and :mod:`komparu.aio` has the same
+functions as coroutines. The command ``komparu`` tells what it is given apart by what it is.
 """
 
 from komparu._compare import compare

@@ -78,9 +78,15 @@ void ArchivePairJob::proceed(Phase next) {
 }
 
 void ArchivePairJob::open() {
-    for (const unsigned side : {0U, 1U}) {
-        sides_[side] = std::make_unique<ArchiveSide>(
-            *fs_, paths_[side], options_, [this] { return stopping(); }, key_);
+    try {
+        for (const unsigned side : {0U, 1U}) {
+            sides_[side] = std::make_unique<ArchiveSide>(
+                *fs_, paths_[side], options_, [this] { return stopping(); }, key_);
+        }
+    } catch (const CompareError& error) {
+        sides_[0].reset();
+        if (!shortage_.is_worth_another_try(error.error())) throw;
+        return proceed(Phase::closed);
     }
     same_file_ = left().source().is_same_as(right().source());
     proceed(options_.hash_compare || same_file_ ? Phase::apart : Phase::in_step);

@@ -11,6 +11,7 @@
 #include "content_hash.hpp"
 #include "filetree/compare.hpp"
 #include "job.hpp"
+#include "shortage.hpp"
 
 namespace filetree::compare {
 
@@ -62,6 +63,7 @@ class ArchivePairJob final : public Job {
     bool busy_[2] = {};            // both but while they are apart
     bool done_[2] = {};            // apart
 
+    Shortage shortage_;
     bool same_file_ = false;  // then the second one is not read
     std::unique_ptr<ArchiveSide> sides_[2];
     // What was compared in step. Not changed while they are apart.

@@ -27,22 +27,33 @@ Job::Piece FilePairJob::take() {
         phase_ = Phase::opening;
         return [this] { open(); };
     }
-    if (!has_more()) return {};
+    if (phase_ != Phase::reading || !files_->has_more()) return {};
     return [this, range = files_->claim()] {
         files_->read(range, stop_flag());
         stop_when_different();
     };
 }
 
-bool FilePairJob::has_more() const { return phase_ == Phase::reading && files_->has_more(); }
+bool FilePairJob::has_more() const {
+    return phase_ == Phase::closed || (phase_ == Phase::reading && files_->has_more());
+}
 
 void FilePairJob::open() {
-    auto a = std::make_unique<FileSource>(*fs_, path_a_);
-    auto b = std::make_unique<FileSource>(*fs_, path_b_);
-    {
+    try {
+        auto a = std::make_unique<FileSource>(*fs_, path_a_);
+        auto b = std::make_unique<FileSource>(*fs_, path_b_);
         const std::lock_guard lock(mutex_);
         files_.emplace(std::move(a), std::move(b), options_);
+    } catch (const CompareError& error) {
+        if (!shortage_.is_worth_another_try(error.error())) throw;
+        const std::lock_guard lock(mutex_);
+        phase_ = Phase::closed;
+        return;
     }
+    judge();
+}
+
+void FilePairJob::judge() {
     files_->judge(stop_flag());
     stop_when_different();
     const std::lock_guard lock(mutex_);

@@ -8,6 +8,7 @@
 #include "filetree/compare.hpp"
 #include "job.hpp"
 #include "pair_reader.hpp"
+#include "shortage.hpp"
 
 namespace filetree::compare {
 
@@ -27,6 +28,7 @@ class FilePairJob final : public Job {
     void conclude() override;
 
     void open();
+    void judge();
     void stop_when_different() noexcept;
 
     const std::shared_ptr<FileSystem> fs_;
@@ -34,6 +36,7 @@ class FilePairJob final : public Job {
     const std::string path_b_;
     const CompareOptions options_;
 
+    Shortage shortage_;
     enum class Phase { closed, opening, reading };
     Phase phase_ = Phase::closed;      // guarded by mutex_
     std::optional<PairReader> files_;  // set, with mutex_ held, before it is judged

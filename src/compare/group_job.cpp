@@ -49,13 +49,21 @@ Job::Piece GroupJob::take() {
     }
     ++under_way_;
     return [this, piece = std::move(piece)] {
-        for (const Range& range : piece) {
-            if (stopping()) break;
-            run(range);
-        }
+        run(piece);
         const std::lock_guard lock(mutex_);
         if (--under_way_ == 0 && ranges_.empty() && !stopping()) advance();
     };
+}
+
+void GroupJob::run(const std::vector<Range>& piece) {
+    auto next = piece.begin();
+    try {
+        for (; next != piece.end() && !stopping(); ++next) run(*next);
+    } catch (const CompareError& error) {
+        if (!shortage_.is_worth_another_try(error.error())) throw;
+        const std::lock_guard lock(mutex_);
+        ranges_.insert(ranges_.end(), next, piece.end());
+    }
 }
 
 bool GroupJob::has_more() const { return !ranges_.empty(); }

@@ -12,6 +12,7 @@
 #include "file_source.hpp"
 #include "filetree/compare.hpp"
 #include "job.hpp"
+#include "shortage.hpp"
 
 namespace filetree::compare {
 
@@ -70,6 +71,7 @@ class GroupJob final : public Job {
     // The members that cannot be told from another one by what is known, of each kind the first.
     [[nodiscard]] std::vector<std::size_t> doubtful() const;
 
+    void run(const std::vector<Range>& piece);
     void run(const Range& range);
     void open(Member& member);
     void sample(Member& member);
@@ -86,6 +88,7 @@ class GroupJob final : public Job {
     const CompareOptions options_;
     const bool only_whether_;
     const HashKey key_;
+    Shortage shortage_;
 
     // Guarded by mutex_; but a member's parts belong to who does a piece of it.
     std::vector<Member> members_;

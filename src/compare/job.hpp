@@ -34,6 +34,8 @@ class Job : public std::enable_shared_from_this<Job> {
     [[nodiscard]] bool wait(std::chrono::nanoseconds timeout);
     void on_finished(std::function<void()> callback);
     [[nodiscard]] std::exception_ptr failure() const;
+    // No more of it will be begun, though what has begun may still be under way.
+    [[nodiscard]] bool stopping() const noexcept { return stopping_.load(); }
 
    protected:
     // Both with mutex_ held. The next piece; empty when there is none now.
@@ -44,7 +46,6 @@ class Job : public std::enable_shared_from_this<Job> {
 
     // No more pieces are wanted: the answer is known.
     void stop() noexcept { stopping_.store(true); }
-    [[nodiscard]] bool stopping() const noexcept { return stopping_.load(); }
     [[nodiscard]] const std::atomic<bool>& stop_flag() const noexcept { return stopping_; }
 
     mutable std::mutex mutex_;

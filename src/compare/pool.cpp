@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <list>
 #include <mutex>
 #include <thread>
 #include <unordered_set>
@@ -65,7 +66,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
         queue_.push_back(std::move(job));
         if (idle_ > 0) {
             work_.notify_one();
-        } else if (threads_ < cores_) {
+        } else if (useful_threads() < cores_) {
             start_thread();
         } else if (!watching_) {
             watching_ = true;
@@ -90,6 +91,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
             Job::Piece piece = next(lock, job);
             if (!piece) break;
             ++begun_;
+            const auto at_work = at_work_.insert(at_work_.end(), job.get());
             lock.unlock();
             std::exception_ptr failure;
             try {
@@ -101,6 +103,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
             const bool more = job->end(std::move(failure));
             const bool over = !more && job->wait({});
             lock.lock();
+            at_work_.erase(at_work);
             if (more) enqueue(job);
             if (over) jobs_.erase(job);
         }
@@ -131,8 +134,15 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
             const bool called =
                 work_.wait_for(lock, idle_time, [this] { return closed_ || !queue_.empty(); });
             --idle_;
-            if (!called && threads_ > cores_) return {};
+            if (!called && useful_threads() > cores_) return {};
         }
+    }
+
+    // Those that do not hang in what nobody waits for any more. With the lock held.
+    [[nodiscard]] unsigned useful_threads() const {
+        const auto useless = std::count_if(at_work_.begin(), at_work_.end(),
+                                           [](const Job* job) { return job->stopping(); });
+        return threads_ - static_cast<unsigned>(useless);
     }
 
     // While there is more work than threads: starts one when all of them seem to wait.
@@ -143,7 +153,8 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
             lock.unlock();
             std::this_thread::sleep_for(patience);
             lock.lock();
-            if (begun_ == seen && !queue_.empty() && idle_ == 0 && threads_ < most_threads) {
+            if (begun_ == seen && !queue_.empty() && idle_ == 0 &&
+                useful_threads() < most_threads) {
                 start_thread();
             }
             seen = begun_;
@@ -158,6 +169,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
     std::deque<std::shared_ptr<Job>> queue_;
     std::unordered_set<const Job*> queued_;
     std::unordered_set<std::shared_ptr<Job>> jobs_;  // not yet over
+    std::list<const Job*> at_work_;                  // of each thread that has a piece
     unsigned threads_ = 0;
     unsigned idle_ = 0;
     std::uint64_t begun_ = 0;  // pieces

@@ -9,9 +9,12 @@
 namespace filetree::compare {
 namespace {
 
-// Of the descriptors that may be open, what each tree may keep for its directories. The rest is for
-// the files that the threads read.
-std::size_t capacity(const FileSystem& fs) { return fs.descriptor_budget() / 4; }
+// Of the descriptors that may be open, what each tree may keep for its directories: more than the
+// depth of most is of little use, and other comparisons, and the files that threads read, need the
+// rest.
+std::size_t capacity(const FileSystem& fs) {
+    return std::clamp<std::size_t>(fs.descriptor_budget() / 16, 4, 64);
+}
 
 }  // namespace
 
@@ -44,6 +47,7 @@ Job::Piece TreeJob::take() {
 }
 
 bool TreeJob::has_more() const {
+    if (!begun_) return true;
     const auto more = [](const auto& work) { return !work->exhausted(); };
     return std::any_of(open_.begin(), open_.end(), more) ||
            std::any_of(stack_.begin(), stack_.end(), more);
@@ -62,8 +66,13 @@ void TreeJob::push_open(std::shared_ptr<TreeWork> work) {
 void TreeJob::open_tops() {
     CallContext context(stop_flag());
     auto a = open_top(a_, context);
-    if (!a.ok()) fail_at_top(a.error, a_.top);
     auto b = open_top(b_, context);
+    if (is_worth_another_try(a.ok() ? b.error : a.error)) {
+        const std::lock_guard guard(mutex_);
+        begun_ = false;
+        return;
+    }
+    if (!a.ok()) fail_at_top(a.error, a_.top);
     if (!b.ok()) fail_at_top(b.error, b_.top);
     compare_directories(*this, std::move(a.value), std::move(b.value), context);
 }
@@ -80,6 +89,13 @@ void TreeJob::finish(PairReader& files, const std::function<std::string()>& path
         case PairReader::Difference::content:
             return differs(path(), DiffReason::content_mismatch);
     }
+}
+
+bool TreeJob::is_worth_another_try(int error) {
+    if (error != EMFILE && error != ENFILE) return false;
+    a_.open.keep_at_most(1);
+    b_.open.keep_at_most(1);
+    return shortage_.is_worth_another_try(error);
 }
 
 void TreeJob::differs(std::string path, DiffReason reason) {

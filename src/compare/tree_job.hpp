@@ -11,6 +11,7 @@
 #include "job.hpp"
 #include "pair_reader.hpp"
 #include "pattern.hpp"
+#include "shortage.hpp"
 #include "tree_place.hpp"
 
 namespace filetree::compare {
@@ -59,6 +60,8 @@ class TreeJob final : public Job {
     // Work that keeps files open, and is done before all other, so that there is never much of it.
     void push_open(std::shared_ptr<TreeWork> work);
     [[nodiscard]] std::unique_lock<std::mutex> lock() const { return std::unique_lock(mutex_); }
+    // After an open has failed: whether to try again, as descriptors may be free by then.
+    [[nodiscard]] bool is_worth_another_try(int error);
     void differs(std::string path, DiffReason reason);
     void is_only_in(const Tree& tree, std::string path);
     void fails(std::string path, std::string what);
@@ -76,6 +79,7 @@ class TreeJob final : public Job {
     const Patterns ignore_;
     Tree a_;
     Tree b_;
+    Shortage shortage_;
     bool begun_ = false;
     using Stack = std::vector<std::shared_ptr<TreeWork>>;
     Stack stack_;

@@ -60,6 +60,10 @@ std::vector<Names::Pair> paired(const Listing& names_a, const std::vector<std::u
 // Everything; false when it cannot be read to its end. That of a top throws CompareError.
 bool read_names(TreeJob& job, const HeldNode& place, Listing& names, CallContext& context) {
     auto directory = place.acquire(context);
+    while (!directory.ok() && !context.stop_requested() &&
+           job.is_worth_another_try(directory.error)) {
+        directory = place.acquire(context);
+    }
     Result<bool> more{directory.ok(), directory.error};
     while (more.ok() && more.value) {
         if (context.stop_requested()) return false;
@@ -86,10 +90,17 @@ bool is_settled(TreeJob& job, const HeldNode& a, const HeldNode& b) {
 
 Job::Piece Opening::claim(const std::shared_ptr<TreeWork>& self) {
     claimed_ = true;
-    return [this, self] { open(); };
+    return [this, self] {
+        if (open()) return;
+        {
+            const auto guard = job_.lock();
+            claimed_ = false;
+        }
+        job_.push(self);
+    };
 }
 
-void Opening::open() {
+bool Opening::open() {
     CallContext context(job_.stop_flag());
     Result<HeldNode> opened[2];
     Side* const sides[] = {&a_, &b_};
@@ -97,13 +108,15 @@ void Opening::open() {
         Side& side = *sides[i];
         if (!side.parent) continue;
         opened[i] = side.parent.enter(name_, side.follow, context);
-        if (!opened[i].ok()) {
-            return job_.fails(side.parent.path_of(name_), std::strerror(opened[i].error));
-        }
+        if (opened[i].ok()) continue;
+        if (job_.is_worth_another_try(opened[i].error)) return false;
+        job_.fails(side.parent.path_of(name_), std::strerror(opened[i].error));
+        return true;
     }
     a_.parent.reset();
     b_.parent.reset();
     compare_directories(job_, std::move(opened[0].value), std::move(opened[1].value), context);
+    return true;
 }
 
 void compare_directories(TreeJob& job, HeldNode a, HeldNode b, CallContext& context) {
@@ -161,6 +174,7 @@ class Batch {
     std::shared_ptr<Directory> b_;
     std::uint64_t bytes_ = 0;    // read so far
     bool shares_files_ = false;  // two that are open, which others may read
+    bool is_short_ = false;      // of descriptors
 };
 
 Job::Piece Names::claim(const std::shared_ptr<TreeWork>& self) {
@@ -183,10 +197,11 @@ Job::Piece Names::claim(const std::shared_ptr<TreeWork>& self) {
 
 std::size_t Batch::run(Names::Range range) {
     const auto [first, last] = range;
-    if (!acquire(names_.a_, a_) || !acquire(names_.b_, b_)) return last - first;
+    if (!acquire(names_.a_, a_) || !acquire(names_.b_, b_)) return is_short_ ? 0 : last - first;
     for (std::size_t i = first; i < last; ++i) {
         if (context_.stop_requested() || bytes_ > batch_bytes || shares_files_) return i - first;
         compare(names_.pairs_[i]);
+        if (is_short_) return i - first;
     }
     return last - first;
 }
@@ -194,7 +209,10 @@ std::size_t Batch::run(Names::Range range) {
 bool Batch::acquire(const Names::Side& side, std::shared_ptr<Directory>& directory) {
     if (!side.place) return true;
     auto acquired = side.place.acquire(context_);
-    if (!acquired.ok()) job_.fails(side.place.path(), std::strerror(acquired.error));
+    if (!acquired.ok()) {
+        is_short_ = job_.is_worth_another_try(acquired.error);
+        if (!is_short_) job_.fails(side.place.path(), std::strerror(acquired.error));
+    }
     directory = std::move(acquired.value);
     return acquired.ok();
 }
@@ -283,7 +301,8 @@ void Batch::compare_files(const char* name, const Kind& a, const Kind& b) {
         bytes_ += files->bytes_read();
         job_.finish(*files, [&] { return path_of(name); });
     } catch (const CompareError& error) {
-        job_.fails(path_of(name), error.what());
+        is_short_ = job_.is_worth_another_try(error.error());
+        if (!is_short_) job_.fails(path_of(name), error.what());
     }
 }
 

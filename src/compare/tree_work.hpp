@@ -25,7 +25,8 @@ class Opening final : public TreeWork {
     [[nodiscard]] Job::Piece claim(const std::shared_ptr<TreeWork>& self) override;
 
    private:
-    void open();
+    // False when it is to be tried again.
+    [[nodiscard]] bool open();
 
     TreeJob& job_;
     Side a_;

@@ -58,6 +58,10 @@ void HandleCache::keep(Node& node, Handle handle, bool streaming) {
     const bool evictable = !streaming && node.parent();
     if (evictable && !node.evictable_) link_newest(node);
     if (!evictable && node.evictable_) unlink(node);
+    evict_surplus(closing);
+}
+
+void HandleCache::evict_surplus(std::vector<Handle>& closing) {
     while (evictable_ > 0 && evictable_ + streaming_ > capacity_) {
         closing.push_back(evict_oldest());
     }
@@ -77,6 +81,13 @@ void HandleCache::shed() {
     std::vector<Handle> closing;
     const std::lock_guard lock(mutex_);
     while (evictable_ > 0) closing.push_back(evict_oldest());
+}
+
+void HandleCache::keep_at_most(std::size_t capacity) {
+    std::vector<Handle> closing;
+    const std::lock_guard lock(mutex_);
+    capacity_ = capacity;
+    evict_surplus(closing);
 }
 
 void HandleCache::stop() noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mutex>
+#include <vector>
 
 #include "node.hpp"
 
@@ -30,6 +31,8 @@ class HandleCache {
     void release(Node& node);
     // Closes everything evictable.
     void shed();
+    // The budget from now on; closes what is beyond it.
+    void keep_at_most(std::size_t capacity);
     // Closes everything evictable, and keeps nothing from now on: nodes may go without release().
     void stop() noexcept;
 
@@ -41,14 +44,15 @@ class HandleCache {
 
     [[nodiscard]] Handle kept(Node& node);
     [[nodiscard]] Result<Handle> reopen(Node& node, CallContext& context);
-    // Both with the lock held.
+    // All with the lock held.
     void link_newest(Node& node);
     void unlink(Node& node);
+    void evict_surplus(std::vector<Handle>& closing);
     [[nodiscard]] Handle evict_oldest();
 
     std::shared_ptr<FileSystem> fs_;
-    const std::size_t capacity_;
     mutable std::mutex mutex_;
+    std::size_t capacity_;
     Node* newest_ = nullptr;
     Node* oldest_ = nullptr;
     std::size_t evictable_ = 0;

@@ -388,7 +388,5 @@ print(grown, f"{time.monotonic() - begun:.1f}")
     a.unlink()
     b.unlink()
     grown, seconds = answer.stdout.split()
-    print(
-        f"{SIZE >> 20} MiB: {int(grown)} KiB more memory, {float(seconds)} s", file=sys.stderr
-    )
+    print(f"{SIZE >> 20} MiB: {int(grown)} KiB more memory, {float(seconds)} s", file=sys.stderr)
     assert int(grown) < 32 << 10  # KiB

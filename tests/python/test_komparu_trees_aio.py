@@ -131,7 +131,6 @@ def test_a_call_that_hangs_keeps_neither_a_cancelled_task_nor_others(
         run(some_hang())
 
 
-@pytest.mark.xfail(reason="each tree keeps as many directories open as if it were alone")
 def test_fifty_at_once_do_with_few_descriptors(tmp_path: Path) -> None:
     """Deep and wide trees, each of which would keep many directories open if it were alone."""
     for top in (tmp_path / "a", tmp_path / "b"):

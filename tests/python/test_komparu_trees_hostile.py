@@ -328,7 +328,6 @@ def test_many_large_files_need_few_descriptors(room: Path) -> None:
     assert compared_by_another(a, b, descriptors=64) == ["False 1 0 0 0", "folder2/file149"]
 
 
-@pytest.mark.xfail(reason="each thread that waits keeps some files open, however many threads wait")
 def test_slow_storage_needs_few_descriptors(tmp_path: Path) -> None:
     slow = ("--directories", "20", "--files", "10", "--delay-us", "30000")
     with (

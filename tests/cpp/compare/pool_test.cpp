@@ -8,12 +8,14 @@
 
 #include "filetree/compare.hpp"
 #include "job.hpp"
+#include "support/awaited.hpp"
 
 namespace filetree {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using testing::Awaited;
 
 constexpr seconds patience{60};
 
@@ -173,8 +175,8 @@ TEST(Pool, ACancelledJobEndsWithItsPieces) {
     Pool pool(2);
     Gate gate;
     const auto job = std::make_shared<Pieces>(1000, [&](int) { gate.pass(); });
-    std::atomic<int> called{0};
-    job->on_finished([&] { ++called; });
+    Awaited called;
+    job->on_finished([&] { called.add(); });
     pool.submit(job);
     ASSERT_TRUE(gate.await(2));
     job->cancel();
@@ -185,9 +187,9 @@ TEST(Pool, ACancelledJobEndsWithItsPieces) {
     EXPECT_LE(job->done, 128) << "those that had begun, and no more";
     ASSERT_NE(job->failure(), nullptr);
     EXPECT_THROW(std::rethrow_exception(job->failure()), CompareError);
-    EXPECT_EQ(called, 1);
-    job->on_finished([&] { ++called; });
-    EXPECT_EQ(called, 2) << "at once, as it has ended";
+    EXPECT_TRUE(called.reaches(1));
+    job->on_finished([&] { called.add(); });
+    EXPECT_EQ(called.value(), 2) << "at once, as it has ended";
 }
 
 TEST(Pool, ThreadsThatHangAreMadeUpFor) {
@@ -202,6 +204,23 @@ TEST(Pool, ThreadsThatHangAreMadeUpFor) {
     EXPECT_GT(pool.threads(), 2U);
     gate.open();
     EXPECT_TRUE(hung->wait(patience));
+}
+
+TEST(Pool, AnyNumberOfThreadsThatHangForNobodyAreMadeUpFor) {
+    Gate gate;
+    Pool pool(2);
+    std::vector<std::shared_ptr<Pieces>> hung;
+    for (int i = 1; i <= 140; ++i) {
+        hung.push_back(std::make_shared<Pieces>(1, [&](int) { gate.pass(); }));
+        pool.submit(hung.back());
+        ASSERT_TRUE(gate.await(i)) << "it is begun";
+        hung.back()->cancel();
+    }
+    const auto job = std::make_shared<Pieces>(100, nothing);
+    pool.submit(job);
+    EXPECT_TRUE(job->wait(patience));
+    gate.open();
+    for (const auto& one : hung) EXPECT_TRUE(one->wait(patience));
 }
 
 TEST(Pool, ItsEndCancelsWhatIsUnderWayAndDoesNotWaitForWhatHangs) {
