@@ -155,8 +155,8 @@ struct TreeOptions {
 // `errors`.
 class TreeComparison final : public Comparison {
    public:
-    TreeComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string top_a, std::string top_b,
-                   TreeOptions options);
+    TreeComparison(Pool& pool, const std::shared_ptr<FileSystem>& fs, std::string top_a,
+                   std::string top_b, TreeOptions options);
     ~TreeComparison() override;
 
     // Once it has ended without a failure.

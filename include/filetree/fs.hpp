@@ -56,7 +56,7 @@ struct Attributes {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::uint64_t special_device = 0;  // st_rdev: which one, of device files
-    bool automount_point = false;  // opening it would trigger a mount
+    bool automount_point = false;      // opening it would trigger a mount
 
     [[nodiscard]] bool is_directory() const noexcept { return (mode & 0170000U) == 0040000U; }
 };

@@ -54,10 +54,10 @@ std::uint64_t FileComparison::bytes_read() const {
     return static_cast<const compare::FilePairJob&>(*job_).bytes_read();
 }
 
-TreeComparison::TreeComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string top_a,
+TreeComparison::TreeComparison(Pool& pool, const std::shared_ptr<FileSystem>& fs, std::string top_a,
                                std::string top_b, TreeOptions options)
-    : Comparison(std::make_shared<compare::TreeJob>(std::move(fs), std::move(top_a),
-                                                    std::move(top_b), std::move(options))) {
+    : Comparison(std::make_shared<compare::TreeJob>(fs, std::move(top_a), std::move(top_b),
+                                                    std::move(options))) {
     pool.submit(job_);
 }
 

@@ -55,6 +55,7 @@ void FilePairJob::open() {
 
 void FilePairJob::judge() {
     files_->judge(stop_flag());
+    if (files_->has_more()) files_->read(files_->claim(), stop_flag());
     stop_when_different();
     const std::lock_guard lock(mutex_);
     phase_ = Phase::reading;

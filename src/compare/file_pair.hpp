@@ -12,7 +12,7 @@
 
 namespace filetree::compare {
 
-// Two files: opened and judged by one thread, then read in ranges by as many as help.
+// Two files: opened, judged and begun by one thread, then read in ranges by as many as help.
 class FilePairJob final : public Job {
    public:
     FilePairJob(std::shared_ptr<FileSystem> fs, std::string path_a, std::string path_b,

@@ -4,14 +4,16 @@
 #include <utility>
 
 #include "filetree/compare.hpp"
+#include "spin.hpp"
 
 namespace filetree {
 
-Job::Piece Job::begin() {
+Job::Piece Job::begin(bool& more) {
     const std::lock_guard lock(mutex_);
     if (stopping() || active_ >= limit_) return {};
     Piece piece = take();
     if (piece) ++active_;
+    more = active_ < limit_ && has_more();
     return piece;
 }
 
@@ -60,8 +62,9 @@ void Job::finish(std::unique_lock<std::mutex>& lock) {
 }
 
 bool Job::wait(std::chrono::nanoseconds timeout) {
+    if (timeout.count() > 0) (void)comes_at_once([this] { return finished_.load(); });
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, timeout, [this] { return finished_; });
+    return changed_.wait_for(lock, timeout, [this] { return finished_.load(); });
 }
 
 void Job::on_finished(std::function<void()> callback) {

@@ -26,8 +26,8 @@ class Job : public std::enable_shared_from_this<Job> {
     virtual ~Job() = default;
 
     // The pool's: a piece to do, and that it has been done. begin() is empty when there is none
-    // now; end() is true when there are more.
-    [[nodiscard]] Piece begin();
+    // now; `more` and end() are true when there are more, so that others may help.
+    [[nodiscard]] Piece begin(bool& more);
     [[nodiscard]] bool end(std::exception_ptr failure);
 
     void cancel() noexcept;
@@ -56,8 +56,8 @@ class Job : public std::enable_shared_from_this<Job> {
 
     std::atomic<bool> stopping_{false};
     unsigned active_ = 0;
-    bool ended_ = false;     // nothing will be begun any more
-    bool finished_ = false;  // and concluded
+    bool ended_ = false;                 // nothing will be begun any more
+    std::atomic<bool> finished_{false};  // and concluded; set under mutex_
     std::exception_ptr failure_;
     std::condition_variable changed_;
     std::function<void()> callback_;

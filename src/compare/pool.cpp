@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <list>
@@ -9,6 +10,7 @@
 #include "filetree/compare.hpp"
 #include "filetree/walk.hpp"
 #include "job.hpp"
+#include "spin.hpp"
 
 namespace filetree {
 namespace {
@@ -47,6 +49,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
             jobs = jobs_;
             queue_.clear();
             queued_.clear();
+            queued_now_.store(0);
             work_.notify_all();
         }
         for (const auto& job : jobs) job->cancel();
@@ -64,6 +67,8 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
     void enqueue(std::shared_ptr<Job> job) {
         if (closed_ || !queued_.insert(job.get()).second) return;
         queue_.push_back(std::move(job));
+        queued_now_.store(queue_.size());
+        if (queue_.size() <= looking_) return;
         if (idle_ > 0) {
             work_.notify_one();
         } else if (useful_threads() < cores_) {
@@ -117,19 +122,29 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
             while (!queue_.empty()) {
                 job = std::move(queue_.front());
                 queue_.pop_front();
+                queued_now_.store(queue_.size());
                 queued_.erase(job.get());
                 lock.unlock();
-                Job::Piece piece = job->begin();
+                bool more = false;
+                Job::Piece piece = job->begin(more);
                 const bool over = !piece && job->wait({});
                 lock.lock();
                 if (piece) {
-                    enqueue(job);  // others may help
+                    if (more) enqueue(job);
                     return piece;
                 }
                 if (over) jobs_.erase(job);
                 job.reset();  // it must not live, its files open, for as long as this thread idles
             }
             if (closed_) return {};
+            if (looking_ < cores_) {
+                ++looking_;
+                lock.unlock();
+                (void)comes_at_once([this] { return queued_now_.load() > 0; });
+                lock.lock();
+                --looking_;
+                if (closed_ || !queue_.empty()) continue;
+            }
             ++idle_;
             const bool called =
                 work_.wait_for(lock, idle_time, [this] { return closed_ || !queue_.empty(); });
@@ -171,6 +186,8 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
     std::unordered_set<std::shared_ptr<Job>> jobs_;  // not yet over
     std::list<const Job*> at_work_;                  // of each thread that has a piece
     unsigned threads_ = 0;
+    std::atomic<std::size_t> queued_now_{0};  // as many as in queue_; set under mutex_
+    unsigned looking_ = 0;                    // without the lock, for what comes at once
     unsigned idle_ = 0;
     std::uint64_t begun_ = 0;  // pieces
     bool watching_ = false;

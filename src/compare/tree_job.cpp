@@ -23,7 +23,7 @@ void fail_at_top(int error, const std::string& path) {
                        error, path);
 }
 
-TreeJob::TreeJob(std::shared_ptr<FileSystem> fs, std::string top_a, std::string top_b,
+TreeJob::TreeJob(const std::shared_ptr<FileSystem>& fs, std::string top_a, std::string top_b,
                  TreeOptions options)
     : options_(std::move(options)),
       ignore_(options_.ignore),

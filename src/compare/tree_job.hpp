@@ -43,7 +43,7 @@ class TreeWork {
 // found_mutex_; all else never changes.
 class TreeJob final : public Job {
    public:
-    TreeJob(std::shared_ptr<FileSystem> fs, std::string top_a, std::string top_b,
+    TreeJob(const std::shared_ptr<FileSystem>& fs, std::string top_a, std::string top_b,
             TreeOptions options);
 
     // Once it has ended without a failure.
