@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 BUILD_PACKAGES := g++ cmake ninja-build pkg-config python3-dev python3-venv libarchive-dev libssl-dev libzstd-dev \
   zlib1g-dev
-TEST_PACKAGES := libgtest-dev libfuse3-dev fuse3 findutils xfsprogs btrfs-progs bzip2 cpio p7zip-full xz-utils \
+TEST_PACKAGES := libgtest-dev libfuse3-dev fuse3 findutils xfsprogs btrfs-progs bzip2 cpio p7zip-full rsync xz-utils \
   zip zstd
 LINT_PACKAGES := clang-format clang-tidy
 BENCH_PACKAGES := libfuse3-dev fuse3 bfs fd-find gdu findutils diffutils git rsync

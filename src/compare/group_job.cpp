@@ -9,6 +9,8 @@ namespace filetree::compare {
 namespace {
 
 constexpr std::size_t usual_chunk = std::size_t{256} << 10U;
+// Larger ones gain nothing, and would stay with the threads.
+constexpr std::size_t most_chunk = std::size_t{16} << 20U;
 // What one thread reads before it looks what else there is to do.
 constexpr std::uint64_t range_size = std::uint64_t{4} << 20U;
 // From this size on samples are cheap beside reading it all.
@@ -213,7 +215,8 @@ void GroupJob::read_to_the_end(Member& member) {
 
 ContentHash::Tag GroupJob::hash(FileSource& file, std::uint64_t first, std::uint64_t last,
                                 std::uint64_t& length) {
-    const std::size_t chunk = options_.chunk_size != 0 ? options_.chunk_size : usual_chunk;
+    const std::size_t chunk =
+        options_.chunk_size != 0 ? std::min(options_.chunk_size, most_chunk) : usual_chunk;
     std::vector<char>& bytes = buffer(chunk);
     ContentHash content(key_);
     length = 0;

@@ -9,6 +9,8 @@ namespace {
 
 // Two chunks fit into a core's second-level cache, and a call costs little beside one.
 constexpr std::size_t usual_chunk = std::size_t{256} << 10U;
+// Larger ones gain nothing, and would stay with the threads.
+constexpr std::size_t most_chunk = std::size_t{16} << 20U;
 // What one thread reads of each file before it looks what else there is to do.
 constexpr std::uint64_t range_size = std::uint64_t{4} << 20U;
 // From this size on a look at some places first is cheap beside reading it all.
@@ -43,7 +45,7 @@ PairReader::PairReader(std::unique_ptr<FileSource> a, std::unique_ptr<FileSource
     : a_(std::move(a)),
       b_(std::move(b)),
       options_(options),
-      chunk_(options.chunk_size != 0 ? options.chunk_size : usual_chunk) {}
+      chunk_(options.chunk_size != 0 ? std::min(options.chunk_size, most_chunk) : usual_chunk) {}
 
 void PairReader::judge(const std::atomic<bool>& stop) {
     if (a_->is_same_as(*b_)) return;

@@ -81,8 +81,9 @@ bool is_settled(TreeJob& job, const HeldNode& a, const HeldNode& b) {
     const std::optional<std::int32_t> loop_a = a ? depth_of_loop(a) : std::nullopt;
     const std::optional<std::int32_t> loop_b = b ? depth_of_loop(b) : std::nullopt;
     if (!loop_a && !loop_b) return false;
-    if (loop_a != loop_b)
+    if (loop_a != loop_b) {
         job.fails((a ? a : b).path(), "a symbolic link back to a directory above");
+    }
     return true;
 }
 

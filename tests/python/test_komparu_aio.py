@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import shutil
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -54,18 +55,36 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
-    """Files that take seconds, if nobody stops."""
+    """Files that take seconds, if nobody stops, each the only one of a directory. They are tars
+    of one such file, too."""
     size = 4 << 30
     place = tmp_path_factory.mktemp("endless")
     if shutil.disk_usage(place).free < 4 * size:
         pytest.skip("there is no room for two large files")
-    pair = place / "a", place / "b"
+    entry = tarfile.TarInfo("content")
+    entry.size = size
+    pair = place / "a" / "file", place / "b" / "file"
     for path in pair:
+        path.parent.mkdir()
         with path.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, size)
+            file.write(entry.tobuf())
+            os.posix_fallocate(file.fileno(), 0, size + 512 + 1024)
     yield pair
     for path in pair:
         path.unlink()
+
+
+Call = Callable[[Path, Path], Coroutine[Any, Any, Any]]
+
+ENDLESS: dict[str, Call] = {
+    "compare": lambda a, b: aio.compare(a, b, chunk_size=4096),
+    "compare_dir": lambda a, b: aio.compare_dir(a.parent, b.parent, chunk_size=4096),
+    "compare_archive": lambda a, b: aio.compare_archive(
+        a, b, chunk_size=4096, max_decompressed_size=None
+    ),
+    "compare_all": lambda a, b: aio.compare_all([a, b], chunk_size=4096),
+    "compare_many": lambda a, b: aio.compare_many([a, b], chunk_size=4096),
+}
 
 
 def test_hundreds_at_once_with_few_threads(run: Run, pair: tuple[Path, Path]) -> None:
@@ -100,9 +119,12 @@ def test_short_ones_are_not_held_up_by_a_long_one(
     assert run(mixed()) == [True] * 20
 
 
-def test_cancelling_a_task_stops_its_reading(run: Run, endless: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("call", ENDLESS)
+def test_cancelling_a_task_stops_its_reading(
+    run: Run, endless: tuple[Path, Path], call: str
+) -> None:
     async def cancelled() -> None:
-        tasks = [asyncio.ensure_future(aio.compare(*endless, chunk_size=4096)) for _ in range(20)]
+        tasks = [asyncio.ensure_future(ENDLESS[call](*endless)) for _ in range(20)]
         await asyncio.sleep(0.1)
         for task in tasks:
             task.cancel()

@@ -102,7 +102,7 @@ def test_one_byte_that_differs_is_found_wherever_it_is(pair: tuple[Path, Path], 
     chunk=st.sampled_from([None, 1000, 4096, 65536, MEBI]),
     flags=st.tuples(st.booleans(), st.booleans()),
 )
-def test_random_pairs_agree_with_filecmp(
+def test_random_pairs_agree_with_filecmp_and_cmp(
     pair: tuple[Path, Path],
     content: bytes,
     repeat: int,
@@ -128,6 +128,8 @@ def test_random_pairs_agree_with_filecmp(
     filecmp.clear_cache()
     expected = filecmp.cmp(a, b, shallow=False)
     assert expected == (one == other)
+    said = subprocess.run(["cmp", "-s", a, b], check=False).returncode
+    assert said == (0 if expected else 1)
     assert komparu.compare(a, b, **options) == expected
     assert komparu.compare(b, a, **options) == expected
 

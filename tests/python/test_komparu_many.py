@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import random
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,6 +67,11 @@ def expected(paths: list[str], contents: list[bytes]) -> komparu.CompareResult:
             )
         },
     )
+
+
+def sha256_of(paths: list[str]) -> list[str]:
+    said = subprocess.run(["sha256sum", *paths], capture_output=True, text=True, check=True)
+    return [line.split()[0] for line in said.stdout.splitlines()]
 
 
 def descriptors() -> int:
@@ -151,6 +157,7 @@ def test_random_sources_are_grouped_by_their_bytes(
     }
     paths = written(tmp_path_factory.mktemp("many"), contents)
     wanted = expected(paths, contents)
+    assert len(wanted.groups) == len(set(sha256_of(paths)))
     assert komparu.compare_many(paths, **options) == wanted
     assert komparu.compare_all(paths, **options) == wanted.all_equal
     for path in paths:
