@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import threading
@@ -65,7 +66,7 @@ def await_end(
 
 def timed_out(timeout: float | None) -> ComparisonTimeoutError:
     """Return the error for a comparison that took too long."""
-    return ComparisonTimeoutError(f"the comparison took longer than {timeout:g} s")
+    return ComparisonTimeoutError(errno.ETIMEDOUT, f"the comparison took longer than {timeout:g} s")
 
 
 def raise_failure(comparison: _core.Comparison) -> None:

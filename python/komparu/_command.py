@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from komparu import _compare, _compare_archive, _compare_dir, _core
 from komparu._calls import await_end
-from komparu._errors import ConfigError
+from komparu._errors import ConfigError, error_of
 from komparu._options import Options
 from komparu._sources import path_of
 
@@ -47,13 +49,13 @@ def answer(
     :raises KomparuError: when there is no answer
     """
     paths = path_of("A", a), path_of("B", b)
-    directories = [Path(os.fsdecode(path)).is_dir() for path in paths]
+    directories = [_is_directory(path) for path in paths]
     if all(directories):
         tree = _compare_dir.start(*paths, options)
         poll = None if show is None else lambda: show(*tree.progress())
         await_end(tree, options.comparison_timeout, poll)
         return _collections("directories", tree.differences())
-    if any(directories) and all(Path(os.fsdecode(path)).exists() for path in paths):
+    if any(directories):
         directory, other = (a, b) if directories[0] else (b, a)
         raise ConfigError(f"{directory} is a directory, and {other} is not")
     if archives and all(_compare_archive.is_archive(path) for path in paths):
@@ -64,6 +66,15 @@ def answer(
     poll = None if show is None else lambda: show(0, files.bytes_read)
     await_end(files, options.comparison_timeout, poll)
     return Answer("files", files.equal)
+
+
+def _is_directory(path: bytes) -> bool:
+    try:
+        return stat.S_ISDIR(Path(os.fsdecode(path)).stat().st_mode)
+    except OSError as error:
+        missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        failure = "not_found" if missing else "unreadable"
+        raise error_of(failure, error.errno or 0, path, os.fsencode(error.strerror or "")) from None
 
 
 def _collections(kind: str, differences: _core.Differences) -> Answer:

@@ -151,8 +151,10 @@ def _fail(error: Exception) -> NoReturn:
 
 
 def _describe(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror is not None:
+        return (
+            f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror
+        )
     return str(error) or type(error).__name__
 
 

@@ -95,6 +95,8 @@ def test_two_files_that_differ(tmp_path: Path) -> None:
     ("b", "said"),
     [
         ("gone", "komparu: gone: No such file or directory\n"),
+        ("a/below", "komparu: a/below: Not a directory\n"),
+        ("dangling", "komparu: dangling: No such file or directory\n"),
         ("fifo", "komparu: fifo: not a regular file\n"),
         ("tree", "komparu: tree is a directory, and a is not\n"),
         ("", "komparu: B cannot be empty\n"),
@@ -104,6 +106,7 @@ def test_two_files_that_differ(tmp_path: Path) -> None:
 def test_what_cannot_be_compared_is_trouble(tmp_path: Path, b: str, said: str) -> None:
     (tmp_path / "a").touch()
     (tmp_path / "tree").mkdir()
+    (tmp_path / "dangling").symlink_to("nowhere")
     os.mkfifo(tmp_path / "fifo")
     done = run("a", b, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (TROUBLE, "", said)
@@ -200,6 +203,26 @@ def test_links_are_followed_unless_told_otherwise(trees: Path) -> None:
     assert run("a", "c", cwd=trees).returncode == SAME
     done = run("--no-follow", "a", "c", cwd=trees)
     assert (done.returncode, done.stdout) == (DIFFERENT, "link: contents differ\n")
+
+
+def test_a_tree_beside_nothing_is_told_so(trees: Path) -> None:
+    for words in (("a", "gone"), ("gone", "a")):
+        done = run(*words, cwd=trees)
+        assert done.returncode == TROUBLE
+        assert done.stderr == "komparu: gone: No such file or directory\n"
+
+
+def test_a_time_limit_is_trouble(tmp_path: Path) -> None:
+    for name in "ab":
+        with (tmp_path / name).open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, 4 << 30)
+    try:
+        done = run("--time-limit", "0.01", "a", "b", cwd=tmp_path)
+    finally:
+        for name in "ab":
+            (tmp_path / name).unlink()
+    assert done.returncode == TROUBLE
+    assert done.stderr == "komparu: the comparison took longer than 0.01 s\n"
 
 
 def test_an_unreadable_entry_is_trouble_and_the_rest_is_told(trees: Path) -> None:
