@@ -84,13 +84,16 @@ class Pool {
    public:
     // 0: as many as there are cores.
     explicit Pool(unsigned threads = 0);
-    // Cancels what is under way. A thread that stays in a system call for a second is left behind.
+    // As close().
     ~Pool();
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
     void submit(std::shared_ptr<Job> job);
     [[nodiscard]] unsigned threads() const;
+    // Cancels what is under way; what is submitted later is not begun. A thread that stays in a
+    // system call for a second is left behind.
+    void close();
 
     class State;
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import math
 import os
@@ -38,6 +39,13 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+@atexit.register
+def _at_exit() -> None:
+    """Stop what is under way while the libraries that it uses are still there."""
+    if _pool is not None:
+        _pool.close()
 
 
 def await_end(

@@ -1,6 +1,7 @@
 #include "content_hash.hpp"
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
@@ -71,5 +72,7 @@ ContentHash::Tag ContentHash::finish() {
     begin();
     return tag;
 }
+
+void forget_hashing_of_this_thread() noexcept { OPENSSL_thread_stop(); }
 
 }  // namespace filetree::compare

@@ -49,4 +49,8 @@ class ContentHash {
     std::unique_ptr<EVP_MAC_CTX, Free> context_;
 };
 
+// What libcrypto keeps for the calling thread goes now. Left to the thread's end it may come after
+// what libcrypto does at the end of the process, and use what is gone.
+void forget_hashing_of_this_thread() noexcept;
+
 }  // namespace filetree::compare

@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -7,6 +9,7 @@
 #include <thread>
 #include <unordered_set>
 
+#include "content_hash.hpp"
 #include "filetree/compare.hpp"
 #include "filetree/walk.hpp"
 #include "job.hpp"
@@ -24,6 +27,33 @@ constexpr unsigned most_threads = 128;
 // A thread beyond the cores' number ends when it has had nothing to do for this long.
 constexpr milliseconds idle_time{500};
 constexpr milliseconds farewell{1000};
+
+// What the process has used so far.
+class Usage {
+   public:
+    Usage() {
+        rusage used{};
+        ::getrusage(RUSAGE_SELF, &used);
+        cpu_ = duration_of(used.ru_utime) + duration_of(used.ru_stime);
+        waits_ = used.ru_nvcsw;
+        preemptions_ = used.ru_nivcsw;
+    }
+    // Whether cores were idle since then as threads waited for something else than a core.
+    [[nodiscard]] bool waited_since(const Usage& before, unsigned cores) const {
+        return cpu_ - before.cpu_ < (at_ - before.at_) * cores / 2 &&
+               waits_ - before.waits_ > preemptions_ - before.preemptions_;
+    }
+
+   private:
+    static Clock::duration duration_of(const timeval& time) {
+        return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+    }
+
+    Clock::time_point at_ = Clock::now();
+    Clock::duration cpu_{};
+    long waits_ = 0;
+    long preemptions_ = 0;
+};
 
 }  // namespace
 
@@ -112,6 +142,9 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
             if (more) enqueue(job);
             if (over) jobs_.erase(job);
         }
+        lock.unlock();
+        compare::forget_hashing_of_this_thread();
+        lock.lock();
         --threads_;
         gone_.notify_all();
     }
@@ -160,19 +193,24 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
         return threads_ - static_cast<unsigned>(useless);
     }
 
-    // While there is more work than threads: starts one when all of them seem to wait.
+    // While there is more work than threads: starts more when those there are seem to wait.
     void watch() {
         std::unique_lock lock(mutex_);
         std::uint64_t seen = begun_;
+        Usage before;
         while (!closed_ && !queue_.empty()) {
             lock.unlock();
             std::this_thread::sleep_for(patience);
+            const Usage now;
             lock.lock();
-            if (begun_ == seen && !queue_.empty() && idle_ == 0 &&
-                useful_threads() < most_threads) {
-                start_thread();
+            const unsigned useful = useful_threads();
+            if (!queue_.empty() && idle_ == 0 && useful < most_threads) {
+                unsigned wanted = begun_ == seen ? 1 : 0;
+                if (now.waited_since(before, cores_)) wanted = std::max(1U, useful / 4);
+                for (; wanted > 0; --wanted) start_thread();
             }
             seen = begun_;
+            before = now;
         }
         watching_ = false;
     }
@@ -197,7 +235,9 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
 Pool::Pool(unsigned threads)
     : state_(std::make_shared<State>(threads != 0 ? threads : available_cores())) {}
 
-Pool::~Pool() { state_->close(); }
+Pool::~Pool() { close(); }
+
+void Pool::close() { state_->close(); }
 
 void Pool::submit(std::shared_ptr<Job> job) { state_->submit(std::move(job)); }
 

@@ -30,8 +30,7 @@ constexpr milliseconds close_patience{250};
 // How often a reader's time is added up.
 constexpr milliseconds account_interval{2};
 
-// A listing that takes longer than its names explain has been waiting for storage.
-constexpr nanoseconds quick_call{200'000};
+// What a name explains of the time that a listing takes.
 constexpr nanoseconds quick_name{2'000};
 // Of slow listings, by an average over the last few.
 constexpr double slow_share = 0.25;
@@ -352,7 +351,7 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
 
     void note_speed(nanoseconds taken, const ListedDirectory& listed) noexcept {
         const auto names = static_cast<std::int64_t>(listed.names.size());
-        const bool slow = taken > quick_call + names * quick_name;
+        const bool slow = taken > options_.quick_call + names * quick_name;
         const double sample = slow ? 1 : 0;
         const double average = slowness_.load(std::memory_order_relaxed);
         const double next = average < 0 ? sample : average + newest_weight * (sample - average);

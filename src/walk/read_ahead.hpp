@@ -38,6 +38,8 @@ class ReadAhead {
         std::size_t window_directories = 0;
         bool followlinks = false;
         ListingRules rules;
+        // A listing that takes longer than this and its names explain has been waiting for storage.
+        std::chrono::nanoseconds quick_call{200'000};
     };
 
     using Node = ReadingOrder::Node;

@@ -92,7 +92,11 @@ NB_MODULE(_core, module) {
 
     nb::class_<Pool>(module, "Pool")
         .def(nb::init<unsigned>(), nb::arg("threads") = 0)
-        .def_prop_ro("threads", &Pool::threads);
+        .def_prop_ro("threads", &Pool::threads)
+        .def("close", [](Pool& self) {
+            const Unlocked unlocked;
+            self.close();
+        });
 
     nb::class_<Comparison>(module, "Comparison")
         .def(

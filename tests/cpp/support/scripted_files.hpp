@@ -2,6 +2,7 @@
 
 // Files that exist only in a test, which says what they hold, how they fail and when they change.
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -24,8 +25,8 @@ struct Script {
     bool true_size = true;
     std::vector<Extent> extents;
     std::function<int(std::uint64_t)> on_read;  // an errno, for an offset
-    std::function<char(std::uint64_t)> byte = [](auto) { return 'x'; };
-    std::atomic<std::uint32_t> changes{0};  // shows in ctime
+    std::function<char(std::uint64_t)> byte;    // at an offset; 'x' where it is not given
+    std::atomic<std::uint32_t> changes{0};      // shows in ctime
     std::atomic<std::uint64_t> read{0};
 };
 
@@ -50,10 +51,10 @@ class ScriptedFile final : public File {
                 return Result<std::size_t>::failure(error);
             }
         }
-        std::size_t length = 0;
-        for (; length < out.size() && offset + length < script_.size; ++length) {
-            out[length] = script_.byte(offset + length);
-        }
+        const std::uint64_t left = script_.size - std::min(offset, script_.size);
+        const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(left, out.size()));
+        std::fill_n(out.begin(), length, 'x');
+        for (std::size_t i = 0; script_.byte && i < length; ++i) out[i] = script_.byte(offset + i);
         script_.read += length;
         return {length, 0};
     }
