@@ -7,6 +7,7 @@ default.
 from __future__ import annotations
 
 import enum
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -132,6 +133,14 @@ _OPTIONS: dict[str, tuple[Any, Callable[[str, object], Any]]] = {
 
 _lock = threading.Lock()
 _configured: dict[str, Any] = {}
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def configure(**options: Any) -> None:

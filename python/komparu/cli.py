@@ -6,12 +6,15 @@ cannot be read, an archive that is broken; 130 interrupted.
 
 from __future__ import annotations
 
+import io
+import itertools
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -27,6 +30,15 @@ EXIT_TROUBLE = 2
 EXIT_INTERRUPTED = 130
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What is to be said, and the exit status."""
+
+    lines: list[str]
+    complaints: list[str]
+    status: int
+
+
 def _limit_of(_: click.Context, param: click.Parameter, value: str | None) -> Any:
     """Convert a number, or ``none`` for no limit."""
     if value is None:
@@ -39,7 +51,7 @@ def _limit_of(_: click.Context, param: click.Parameter, value: str | None) -> An
         raise click.BadParameter(f"{value!r} is neither a number nor none", param=param) from None
 
 
-def _limit(name: str, what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _limit(name: str, what: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
     return click.option(
         "--" + name.replace("_", "-"),
         name,
@@ -86,7 +98,7 @@ def cli(
     max_workers: int,
     time_limit: float | None,
     **limits: int | None,
-) -> None:
+) -> Outcome:
     """Do A and B hold the same bytes? Two files, two directories with all that is below them, or
     two archives, whose entries are compared.
 
@@ -103,14 +115,8 @@ def cli(
     )
     with _progress(quiet or json_) as show:
         found = answer(a, b, options, archives=not bytes_, show=show)
-    if json_:
-        click.echo(as_json(a, b, found))
-    elif not quiet:
-        for line in lines_of(a, b, found):
-            click.echo(line)
-    for name, reason in found.errors.items():
-        _say(f"{name}: {reason}")
-    sys.exit(_status(found))
+    said = [as_json(a, b, found)] if json_ else [] if quiet else lines_of(a, b, found)
+    return Outcome(said, [f"{name}: {why}" for name, why in found.errors.items()], _status(found))
 
 
 def _status(found: Answer) -> int:
@@ -136,48 +142,62 @@ def _live_progress() -> Iterator[Callable[[int, int], None]]:
 
 def _progress(silent: bool) -> AbstractContextManager[Callable[[int, int], None] | None]:
     """Show progress where somebody looks."""
-    return nullcontext() if silent or not sys.stderr.isatty() else _live_progress()
-
-
-def _say(line: str) -> None:
-    click.echo(f"komparu: {printable(line)}", err=True)
-
-
-def _fail(error: Exception) -> NoReturn:
-    if "--json" in sys.argv[1:]:
-        click.echo(failure_as_json(error))
-    _say(_describe(error))
-    sys.exit(EXIT_TROUBLE)
+    watched = not silent and sys.stderr is not None and sys.stderr.isatty()
+    return _live_progress() if watched else nullcontext()
 
 
 def _describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror is not None:
-        return (
-            f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror
-        )
+        if error.filename is None:
+            return error.strerror
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
     return str(error) or type(error).__name__
+
+
+def _outcome() -> Outcome:
+    """Carry out the command line."""
+    try:
+        outcome = cli.main(prog_name="komparu", standalone_mode=False)
+    except click.ClickException as error:
+        return Outcome([], [error.format_message(), "see komparu --help"], EXIT_TROUBLE)
+    except (KeyboardInterrupt, click.Abort):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        return Outcome([], ["interrupted"], EXIT_INTERRUPTED)
+    except (KomparuError, OSError, MemoryError, RuntimeError) as error:
+        words = itertools.takewhile(lambda word: word != "--", sys.argv[1:])
+        said = [failure_as_json(error)] if "--json" in words else []
+        return Outcome(said, [_describe(error)], EXIT_TROUBLE)
+    return outcome if isinstance(outcome, Outcome) else Outcome([], [], EXIT_SAME)  # --help
+
+
+def _write(stream: TextIO | None, lines: list[str]) -> bool:
+    """Write to a stream that may be closed, full or without a reader: False then."""
+    if not lines:
+        return True
+    if stream is None:
+        return False
+    try:
+        for line in lines:
+            stream.write(line + "\n")
+        stream.flush()
+    except OSError:
+        # Python must not try to flush it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
 
 
 def main() -> NoReturn:
     """Run the command line, and exit."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        cli.main(prog_name="komparu", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(EXIT_TROUBLE)
-    except (KeyboardInterrupt, click.Abort):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        _say("interrupted")
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # Python must not try to flush its output once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_TROUBLE)
-    except (KomparuError, OSError, MemoryError, RuntimeError) as error:
-        _fail(error)
-    sys.exit(EXIT_SAME)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    outcome = _outcome()
+    written = _write(sys.stdout, outcome.lines)
+    _write(sys.stderr, [f"komparu: {printable(line)}" for line in outcome.complaints])
+    sys.exit(outcome.status if written else EXIT_TROUBLE)
 
 
 if __name__ == "__main__":

@@ -216,8 +216,10 @@ void ArchivePairJob::conclude() {
         skipped.insert(right().skipped().begin(), right().skipped().end());
     }
     differences_.skipped.assign(skipped.begin(), skipped.end());
-    sides_[0].reset();
-    sides_[1].reset();
+}
+
+void ArchivePairJob::release() noexcept {
+    for (auto& side : sides_) side.reset();
 }
 
 }  // namespace filetree::compare

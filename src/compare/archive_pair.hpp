@@ -36,6 +36,7 @@ class ArchivePairJob final : public Job {
     [[nodiscard]] Piece take() override;
     [[nodiscard]] bool has_more() const override;
     void conclude() override;
+    void release() noexcept override;
 
     // The pieces. Each ends by saying what comes next.
     void open();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "shortage.hpp"
+
 namespace filetree::compare {
 
 using Kind = ArchiveEntry::Kind;
@@ -26,6 +28,7 @@ void ArchiveSide::begin() {
 }
 
 bool ArchiveSide::advance(Allowance& allowance) {
+    Shortage::progressed();
     while (!at_entry_ && !ended_ && !allowance.spent()) {
         if (passing_) {
             passing_ = reader_->read(block_);

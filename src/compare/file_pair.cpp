@@ -3,6 +3,12 @@
 #include <utility>
 
 namespace filetree::compare {
+namespace {
+
+// In how many places at once a file is read, however slow its storage is.
+constexpr unsigned most_helpers = 8;
+
+}  // namespace
 
 FilePairJob::FilePairJob(std::shared_ptr<FileSystem> fs, std::string path_a, std::string path_b,
                          const CompareOptions& options)
@@ -10,16 +16,12 @@ FilePairJob::FilePairJob(std::shared_ptr<FileSystem> fs, std::string path_a, std
       path_a_(std::move(path_a)),
       path_b_(std::move(path_b)),
       options_(options) {
-    if (options.max_workers != 0) limit_ = options.max_workers;
-}
-
-bool FilePairJob::equal() const noexcept {
-    return files_->difference() == PairReader::Difference::none;
+    limit_ = options.max_workers != 0 ? options.max_workers : most_helpers;
 }
 
 std::uint64_t FilePairJob::bytes_read() const {
     const std::lock_guard lock(mutex_);
-    return files_ ? files_->bytes_read() : 0;
+    return files_ ? files_->bytes_read() : bytes_read_;
 }
 
 Job::Piece FilePairJob::take() {
@@ -65,6 +67,15 @@ void FilePairJob::stop_when_different() noexcept {
     if (files_->difference() != PairReader::Difference::none) stop();
 }
 
-void FilePairJob::conclude() { files_->check_unchanged(); }
+void FilePairJob::conclude() {
+    files_->check_unchanged();
+    equal_ = files_->difference() == PairReader::Difference::none;
+}
+
+void FilePairJob::release() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (files_) bytes_read_ = files_->bytes_read();
+    files_.reset();
+}
 
 }  // namespace filetree::compare

@@ -19,13 +19,14 @@ class FilePairJob final : public Job {
                 const CompareOptions& options);
 
     // Once it has ended without a failure.
-    [[nodiscard]] bool equal() const noexcept;
+    [[nodiscard]] bool equal() const noexcept { return equal_; }
     [[nodiscard]] std::uint64_t bytes_read() const;
 
    private:
     [[nodiscard]] Piece take() override;
     [[nodiscard]] bool has_more() const override;
     void conclude() override;
+    void release() noexcept override;
 
     void open();
     void judge();
@@ -40,6 +41,8 @@ class FilePairJob final : public Job {
     enum class Phase { closed, opening, reading };
     Phase phase_ = Phase::closed;      // guarded by mutex_
     std::optional<PairReader> files_;  // set, with mutex_ held, before it is judged
+    std::uint64_t bytes_read_ = 0;     // when files_ are gone again
+    bool equal_ = false;
 };
 
 }  // namespace filetree::compare

@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "shortage.hpp"
-
 namespace filetree::compare {
 namespace {
 
@@ -43,7 +41,6 @@ FileSource::FileSource(std::string name, std::shared_ptr<File> file)
     const StatResult seen = file_->opened_attributes();
     if (seen.error != 0) fail(seen.error, name_);
     seen_ = seen.attributes;
-    Shortage::opened();
     if (seen_.size > 0 && file_->has_true_size()) size_ = seen_.size;
 }
 

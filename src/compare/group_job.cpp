@@ -10,12 +10,14 @@ namespace {
 
 constexpr std::size_t usual_chunk = std::size_t{256} << 10U;
 // Larger ones gain nothing, and would stay with the threads.
-constexpr std::size_t most_chunk = std::size_t{16} << 20U;
+constexpr std::size_t most_chunk = std::size_t{2} << 20U;
 // What one thread reads before it looks what else there is to do.
 constexpr std::uint64_t range_size = std::uint64_t{4} << 20U;
 // From this size on samples are cheap beside reading it all.
 constexpr std::uint64_t sampled_size = std::uint64_t{4} << 20U;
 constexpr std::uint64_t sample_size = std::uint64_t{64} << 10U;
+// In how many places at once is read, however slow the storage is.
+constexpr unsigned most_helpers = 16;
 // Small files of one piece.
 constexpr std::size_t batch_size = 16;
 
@@ -31,7 +33,7 @@ std::vector<char>& buffer(std::size_t size) {
 GroupJob::GroupJob(std::shared_ptr<FileSystem> fs, std::vector<std::string> paths,
                    const CompareOptions& options, bool only_whether)
     : fs_(std::move(fs)), options_(options), only_whether_(only_whether) {
-    if (options.max_workers != 0) limit_ = options.max_workers;
+    limit_ = options.max_workers != 0 ? options.max_workers : most_helpers;
     members_.resize(paths.size());
     for (std::size_t i = members_.size(); i-- > 0;) {
         members_[i].path = std::move(paths[i]);
@@ -60,7 +62,10 @@ Job::Piece GroupJob::take() {
 void GroupJob::run(const std::vector<Range>& piece) {
     auto next = piece.begin();
     try {
-        for (; next != piece.end() && !stopping(); ++next) run(*next);
+        for (; next != piece.end() && !stopping(); ++next) {
+            run(*next);
+            Shortage::progressed();
+        }
     } catch (const CompareError& error) {
         if (!shortage_.is_worth_another_try(error.error())) throw;
         const std::lock_guard lock(mutex_);
@@ -164,9 +169,12 @@ void GroupJob::run(const Range& range) {
 }
 
 void GroupJob::open(Member& member) {
-    const FileSource file(*fs_, member.path);
+    FileSource file(*fs_, member.path);
     member.seen = file.seen();
     member.size = file.size();
+    // An empty file must not pass for one that may be the same as any.
+    char first = 0;
+    if (!member.size && file.read_at(0, {&first, 1}) == 0) member.size = 0;
 }
 
 std::unique_ptr<FileSource> GroupJob::reopen(const Member& member) const {

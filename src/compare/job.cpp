@@ -1,5 +1,7 @@
 #include "job.hpp"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -30,6 +32,7 @@ bool Job::end(std::exception_ptr failure) {
 }
 
 void Job::cancel() noexcept {
+    if (::getpid() != process_) return;  // nobody does it in a fork; the lock may be in any state
     std::unique_lock lock(mutex_);
     if (ended_) return;
     if (!failure_) {
@@ -51,6 +54,7 @@ void Job::finish(std::unique_lock<std::mutex>& lock) {
             failure = std::current_exception();
         }
     }
+    release();
     lock.lock();
     failure_ = std::move(failure);
     finished_ = true;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -13,9 +15,9 @@ namespace filetree {
 
 // Work in pieces, which threads of a pool do side by side.
 //
-// Invariants: at most `limit` pieces are under way at once. conclude() is called exactly once, by
-// whoever ends the last piece or cancels when there is none; nothing of the job runs after it.
-// The first failure stops the job.
+// Invariants: at most `limit` pieces are under way at once. release(), and before it conclude()
+// when nothing has failed, is called exactly once, by whoever ends the last piece or cancels when
+// there is none; nothing of the job runs after it. The first failure stops the job.
 class Job : public std::enable_shared_from_this<Job> {
    public:
     using Piece = std::function<void()>;
@@ -44,6 +46,9 @@ class Job : public std::enable_shared_from_this<Job> {
     // When all is done and nothing has failed; may throw what is then the failure.
     virtual void conclude() = 0;
 
+    // The last that is called: what is open is to be closed, as the job may be kept for long.
+    virtual void release() noexcept {}
+
     // No more pieces are wanted: the answer is known.
     void stop() noexcept { stopping_.store(true); }
     [[nodiscard]] const std::atomic<bool>& stop_flag() const noexcept { return stopping_; }
@@ -53,6 +58,8 @@ class Job : public std::enable_shared_from_this<Job> {
 
    private:
     void finish(std::unique_lock<std::mutex>& lock);
+
+    const pid_t process_ = ::getpid();
 
     std::atomic<bool> stopping_{false};
     unsigned active_ = 0;

@@ -4,13 +4,15 @@
 #include <cstring>
 #include <limits>
 
+#include "shortage.hpp"
+
 namespace filetree::compare {
 namespace {
 
 // Two chunks fit into a core's second-level cache, and a call costs little beside one.
 constexpr std::size_t usual_chunk = std::size_t{256} << 10U;
 // Larger ones gain nothing, and would stay with the threads.
-constexpr std::size_t most_chunk = std::size_t{16} << 20U;
+constexpr std::size_t most_chunk = std::size_t{2} << 20U;
 // What one thread reads of each file before it looks what else there is to do.
 constexpr std::uint64_t range_size = std::uint64_t{4} << 20U;
 // From this size on a look at some places first is cheap beside reading it all.
@@ -77,6 +79,7 @@ void PairReader::sample(std::uint64_t size, const std::atomic<bool>& stop) {
 }
 
 void PairReader::read(Range range, const std::atomic<bool>& stop) {
+    Shortage::progressed();
     auto [first, last] = range;
     while (first < last && !stop.load() && difference() == Difference::none) {
         if (const std::uint64_t data = skip_holes(first, last); data != first) {

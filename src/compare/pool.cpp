@@ -1,4 +1,5 @@
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -6,6 +7,7 @@
 #include <deque>
 #include <list>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <unordered_set>
 
@@ -72,6 +74,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
     }
 
     void close() {
+        if (::getpid() != process_) return;  // a fork has no threads, and locks in any state
         std::unordered_set<std::shared_ptr<Job>> jobs;
         {
             const std::lock_guard lock(mutex_);
@@ -98,14 +101,29 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
         if (closed_ || !queued_.insert(job.get()).second) return;
         queue_.push_back(std::move(job));
         queued_now_.store(queue_.size());
-        if (queue_.size() <= looking_) return;
+        summon();
+    }
+
+    // Sees to it that somebody comes for each job in the queue. With the lock held.
+    void summon() {
+        if (closed_ || queue_.size() <= looking_ + called_) return;
         if (idle_ > 0) {
+            --idle_;
+            ++called_;
             work_.notify_one();
         } else if (useful_threads() < cores_) {
             start_thread();
         } else if (!watching_) {
-            watching_ = true;
+            start_watcher();
+        }
+    }
+
+    void start_watcher() {
+        watching_ = true;
+        try {
             std::thread([self = shared_from_this()] { self->watch(); }).detach();
+        } catch (const std::system_error&) {
+            watching_ = false;  // those that there are will come by in time
         }
     }
 
@@ -164,6 +182,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
                 lock.lock();
                 if (piece) {
                     if (more) enqueue(job);
+                    summon();
                     return piece;
                 }
                 if (over) jobs_.erase(job);
@@ -179,9 +198,9 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
                 if (closed_ || !queue_.empty()) continue;
             }
             ++idle_;
-            const bool called =
-                work_.wait_for(lock, idle_time, [this] { return closed_ || !queue_.empty(); });
-            --idle_;
+            work_.wait_for(lock, idle_time, [this] { return closed_ || called_ > 0; });
+            const bool called = called_ > 0;
+            --(called ? called_ : idle_);  // whoever calls has taken one from idle_
             if (!called && useful_threads() > cores_) return {};
         }
     }
@@ -207,6 +226,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
             if (!queue_.empty() && idle_ == 0 && useful < most_threads) {
                 unsigned wanted = begun_ == seen ? 1 : 0;
                 if (now.waited_since(before, cores_)) wanted = std::max(1U, useful / 4);
+                wanted = std::min(wanted, most_threads - useful);
                 for (; wanted > 0; --wanted) start_thread();
             }
             seen = begun_;
@@ -216,6 +236,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
     }
 
     const unsigned cores_;
+    const pid_t process_ = ::getpid();
     mutable std::mutex mutex_;
     std::condition_variable work_;
     std::condition_variable gone_;
@@ -226,8 +247,9 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
     unsigned threads_ = 0;
     std::atomic<std::size_t> queued_now_{0};  // as many as in queue_; set under mutex_
     unsigned looking_ = 0;                    // without the lock, for what comes at once
-    unsigned idle_ = 0;
-    std::uint64_t begun_ = 0;  // pieces
+    unsigned idle_ = 0;                       // asleep
+    unsigned called_ = 0;                     // asleep, too, but called
+    std::uint64_t begun_ = 0;                 // pieces
     bool watching_ = false;
     bool closed_ = false;
 };

@@ -12,17 +12,17 @@ using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds pause{2};
 constexpr std::chrono::seconds patience{10};
 
-std::atomic<std::uint64_t> opens{1};
+std::atomic<std::uint64_t> steps{1};
 
 }  // namespace
 
-void Shortage::opened() noexcept { opens.fetch_add(1, std::memory_order_relaxed); }
+void Shortage::progressed() noexcept { steps.fetch_add(1, std::memory_order_relaxed); }
 
 bool Shortage::is_worth_another_try(int error) {
     if (error != EMFILE && error != ENFILE) return false;
     {
         const std::lock_guard lock(mutex_);
-        const std::uint64_t now = opens.load(std::memory_order_relaxed);
+        const std::uint64_t now = steps.load(std::memory_order_relaxed);
         if (now != seen_) {
             seen_ = now;
             since_ = steady_clock::now();

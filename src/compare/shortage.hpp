@@ -12,15 +12,15 @@ namespace filetree::compare {
 // Threads: any.
 class Shortage {
    public:
-    // After an open has failed. False when it failed for another reason, or nobody has opened
-    // anything for ten seconds; else true, after a short wait.
+    // After an open has failed. False when it failed for another reason, or no comparison has got
+    // on for ten seconds; else true, after a short wait.
     [[nodiscard]] bool is_worth_another_try(int error);
-    // After one that has not, of whatever comparison.
-    static void opened() noexcept;
+    // Whatever comparison has got on: it has read something, or been to another directory.
+    static void progressed() noexcept;
 
    private:
     std::mutex mutex_;
-    std::uint64_t seen_ = 0;  // opens of the process, at `since_`
+    std::uint64_t seen_ = 0;  // steps of all comparisons, at `since_`
     std::chrono::steady_clock::time_point since_;
 };
 

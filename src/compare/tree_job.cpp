@@ -113,6 +113,11 @@ void TreeJob::fails(std::string path, std::string what) {
     found_.errors.emplace_back(std::move(path), std::move(what));
 }
 
+void TreeJob::release() noexcept {
+    open_.clear();
+    stack_.clear();
+}
+
 void TreeJob::conclude() { std::sort(found_.errors.begin(), found_.errors.end()); }
 
 }  // namespace filetree::compare

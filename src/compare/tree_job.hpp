@@ -73,6 +73,7 @@ class TreeJob final : public Job {
     [[nodiscard]] Piece take() override;
     [[nodiscard]] bool has_more() const override;
     void conclude() override;
+    void release() noexcept override;
     void open_tops();
 
     const TreeOptions options_;

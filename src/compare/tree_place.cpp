@@ -1,7 +1,5 @@
 #include "tree_place.hpp"
 
-#include "shortage.hpp"
-
 namespace filetree::compare {
 namespace {
 
@@ -15,7 +13,6 @@ Result<HeldNode> hold(Tree& tree, walk::NodePtr node, std::shared_ptr<Directory>
     const StatResult seen = directory->attributes(context);
     if (seen.error != 0) return Result<HeldNode>::failure(seen.error);
     node->set_attributes(seen.attributes);
-    Shortage::opened();
     tree.open.keep(*node, std::move(directory), false);
     return {HeldNode(tree, std::move(node)), 0};
 }

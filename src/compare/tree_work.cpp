@@ -121,6 +121,7 @@ bool Opening::open() {
 }
 
 void compare_directories(TreeJob& job, HeldNode a, HeldNode b, CallContext& context) {
+    Shortage::progressed();
     if (is_settled(job, a, b)) return;
     Names::Side left{std::move(a), {}};
     Names::Side right{std::move(b), {}};

@@ -3,9 +3,11 @@ answer."""
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 
+import komparu
 import pytest
 import support
 
@@ -38,6 +40,26 @@ def test_a_hundred_at_once_wait_for_each_other(tmp_path: Path, what: str) -> Non
             with tarfile.open(source, "w") as archive:
                 archive.add(tmp_path / "content", "content")
     assert support.run_script(CODE, what, *sources, cwd=tmp_path).stdout == b"100\n"
+
+
+def test_a_kept_error_keeps_no_file_open(tmp_path: Path) -> None:
+    pair = tmp_path / "a", tmp_path / "b"
+    for path in pair:
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, 4 << 30)
+    before = support.open_descriptors()
+    errors = []
+    for _ in range(10):
+        try:
+            komparu.compare(*pair, comparison_timeout=0.01)
+        except komparu.ComparisonTimeoutError as error:
+            errors.append(error)
+    for path in pair:
+        path.unlink()
+    assert len(errors) == 10
+    support.wait_until(
+        lambda: support.open_descriptors() <= before, "all to be closed", support.LIVENESS
+    )
 
 
 def test_many_sources_do_with_few_descriptors(tmp_path: Path) -> None:

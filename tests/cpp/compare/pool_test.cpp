@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "filetree/compare.hpp"
@@ -99,7 +100,7 @@ TEST(Pool, WorksAtManyJobsAtOnceWithFewThreads) {
         EXPECT_EQ(job->done, 20);
         EXPECT_EQ(job->conclusions, 1);
     }
-    EXPECT_LE(pool.threads(), 3U);
+    EXPECT_LE(pool.threads(), 16U) << "some more than 3 where the machine has stood still";
 }
 
 TEST(Pool, GivesEachJobItsTurn) {
@@ -204,6 +205,27 @@ TEST(Pool, ThreadsThatHangAreMadeUpFor) {
     EXPECT_GT(pool.threads(), 2U);
     gate.open();
     EXPECT_TRUE(hung->wait(patience));
+}
+
+TEST(Pool, WhatComesBehindABurstOfHangsIsBegun) {
+    for (int round = 0; round < 20; ++round) {
+        Gate gate;
+        Pool pool(2);
+        const auto warm = std::make_shared<Pieces>(8, nothing);
+        pool.submit(warm);
+        ASSERT_TRUE(warm->wait(patience));
+        std::this_thread::sleep_for(milliseconds(round % 2));  // asleep, or looking around
+        std::vector<std::shared_ptr<Pieces>> hung;
+        for (int i = 0; i < 2; ++i) {
+            hung.push_back(std::make_shared<Pieces>(1, [&](int) { gate.pass(); }));
+        }
+        const auto job = std::make_shared<Pieces>(1, nothing);
+        for (const auto& one : hung) pool.submit(one);
+        pool.submit(job);
+        EXPECT_TRUE(job->wait(patience));
+        gate.open();
+        for (const auto& one : hung) EXPECT_TRUE(one->wait(patience));
+    }
 }
 
 TEST(Pool, AnyNumberOfThreadsThatHangForNobodyAreMadeUpFor) {
