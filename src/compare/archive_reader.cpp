@@ -162,6 +162,10 @@ ArchiveReader::State::State(Source& source, const ArchiveOptions& limits,
             return;
         }
     }
+    if (!compressed && is_empty_zip(source)) {  // which libarchive takes for none
+        phase_ = Phase::ended;
+        return;
+    }
     std::array<char, 4> head{};
     const std::size_t length = source.read_at(0, head);
     fail(std::string_view(head.data(), length) == "PK\x03\x04"sv

@@ -83,6 +83,19 @@ std::optional<std::uint16_t> zip_entry_count(Source& source) {
     return end->entries;
 }
 
+bool is_empty_zip(Source& source) {
+    constexpr std::size_t comment_at = 20;
+    std::array<char, 22> end{};
+    if (source.read_at(0, end) < end.size() || !source.size()) return false;
+    if (std::string_view(end.data(), 4) != "PK\x05\x06"sv) return false;
+    const bool nothing =
+        std::all_of(end.begin() + 4, end.begin() + comment_at, [](char byte) { return byte == 0; });
+    const std::string_view record(end.data(), end.size());
+    const std::uint64_t comment =
+        at(record, comment_at) + std::uint64_t{256} * at(record, comment_at + 1);
+    return nothing && *source.size() == end.size() + comment;
+}
+
 bool is_named_as_volume(std::string_view name) {
     const std::size_t dot = name.rfind('.');
     return dot != std::string_view::npos && name.size() - dot == 4 &&

@@ -86,6 +86,14 @@ TEST(ArchiveReader, FindsTheSameInEveryFormat) {
     }
 }
 
+TEST(ArchiveReader, AZipMayHoldNothing) {
+    const std::string end = "PK\x05\x06" + std::string(16, '\0');
+    EXPECT_EQ(contents(end + std::string(2, '\0')), Strings{});
+    EXPECT_EQ(contents(end + std::string("\x03\0you", 5)), Strings{});
+    EXPECT_TRUE(fails(end + std::string("\x03\0yo", 4)));
+    EXPECT_TRUE(fails(end + std::string(1, '\0')));
+}
+
 TEST(ArchiveReader, FindsTheSameInEveryCompression) {
     for (const auto& [name, filter] : filters) {
         EXPECT_EQ(contents(some_tar(filter)), (Strings{"a=first", "b=" + std::string(3000, '\0')}))
