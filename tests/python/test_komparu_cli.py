@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import pty
-import shutil
 import signal
 import subprocess
 import sys
 import tarfile
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import large_files
 import pytest
 import restricted
 import support
@@ -215,7 +213,7 @@ def test_a_tree_beside_nothing_is_told_so(trees: Path) -> None:
 
 
 def test_a_time_limit_is_trouble(tmp_path: Path) -> None:
-    with allocated(tmp_path, 4 << 30) as pair:
+    with large_files.allocated(tmp_path, 4 << 30) as pair:
         done = run("--time-limit", "0.01", *pair)
     assert done.returncode == TROUBLE
     assert done.stderr == "komparu: the comparison took longer than 0.01 s\n"
@@ -310,24 +308,8 @@ def test_limits_of_archives_are_set_and_lifted(trees: Path) -> None:
 # ---- Signals, pipes, terminals -------------------------------------------------------------------
 
 
-@contextmanager
-def allocated(directory: Path, size: int) -> Iterator[tuple[Path, Path]]:
-    """Two files that take long to read, but not to make."""
-    if shutil.disk_usage(directory).free < 2.5 * size:
-        pytest.skip("there is no room for two large files")
-    pair = directory / "large a", directory / "large b"
-    try:
-        for path in pair:
-            with path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
-        yield pair
-    finally:
-        for path in pair:
-            path.unlink()
-
-
 def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
-    with allocated(tmp_path, 20 << 30) as pair:
+    with large_files.allocated(tmp_path, 20 << 30) as pair:
         running = subprocess.Popen([*COMMAND, *pair], stderr=subprocess.PIPE, text=True)
         io = Path(f"/proc/{running.pid}/io")
         support.wait_until(
@@ -400,7 +382,7 @@ def test_names_beyond_the_terminals_charset_are_escaped(tmp_path: Path) -> None:
 
 
 def test_progress_is_shown_on_a_terminal_and_nowhere_else(tmp_path: Path) -> None:
-    with allocated(tmp_path, 4 << 30) as pair:
+    with large_files.allocated(tmp_path, 4 << 30) as pair:
         ours, theirs = pty.openpty()
         subprocess.run(
             [*COMMAND, *pair],

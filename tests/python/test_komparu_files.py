@@ -15,11 +15,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import komparu
+import large_files
 import mounts
 import pytest
 import restricted
@@ -399,22 +399,6 @@ def test_a_file_that_changes_meanwhile_is_no_answer(pair: tuple[Path, Path], cha
 # ---- Interrupts, forks, threads -----------------------------------------------------------------
 
 
-@contextmanager
-def allocated(directory: Path, size: int) -> Iterator[tuple[Path, Path]]:
-    """Two files whose bytes are all stored as far as anyone can tell, but cost nothing to make."""
-    if shutil.disk_usage(directory).free < 2.5 * size:
-        pytest.skip("there is no room for two large files")
-    pair = directory / "large a", directory / "large b"
-    try:
-        for path in pair:
-            with path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
-        yield pair
-    finally:
-        for path in pair:
-            path.unlink()
-
-
 def test_ctrl_c_ends_a_comparison_at_once(tmp_path: Path) -> None:
     code = """
 import sys, time, komparu
@@ -424,7 +408,7 @@ try:
 except KeyboardInterrupt:
     print(time.monotonic(), flush=True)
 """
-    with allocated(tmp_path, 20 << 30) as pair:
+    with large_files.allocated(tmp_path, 20 << 30) as pair:
         process = subprocess.Popen(
             [sys.executable, "-c", code, *map(str, pair)], stdout=subprocess.PIPE, text=True
         )
@@ -478,7 +462,7 @@ import sys, threading, time, komparu
 threading.Thread(target=komparu.compare, args=sys.argv[1:], daemon=True).start()
 time.sleep(0.2)
 """
-    with allocated(tmp_path, 4 << 30) as pair:
+    with large_files.allocated(tmp_path, 4 << 30) as pair:
         begun = time.monotonic()
         support.run_script(code, *pair, cwd=tmp_path)
         assert time.monotonic() - begun < support.LIVENESS / 4
