@@ -166,18 +166,27 @@ TEST_F(OrderedWalkHang, WhereStorageIsSlowEvenWhatIsOnlyDueNowCanBeInterrupted) 
 }
 
 TEST_F(OrderedWalkHang, WhereEveryReaderHangsTheWalkGoesOnByItself) {
-    options.max_threads = 4;
-    begin([](const FaultyCall& call) {
-        const bool hangs = call.operation == Operation::open && call.path.starts_with("/t/d0/");
-        return hangs ? hang : Fault{};
+    constexpr unsigned readers = 3;
+    options.max_threads = readers + 1;
+    const auto elsewhere = std::make_shared<Awaited>();
+    begin([=, hangs = hanging](const FaultyCall& call) {
+        if (call.operation != Operation::open) return Fault{};
+        if (call.path.starts_with("/t/d0/")) return hang;
+        if (call.path.starts_with("/t/d0") || call.path == "/t") return Fault{};
+        // Whoever reads elsewhere finds, when done, that what hangs is next.
+        EXPECT_TRUE(hangs->reaches(1));
+        elsewhere->add();
+        return Fault{};
     });
     SerialWalk oracle(computed_source(tree, "/t"), "/t", options);
     ASSERT_EQ(walk->next(), oracle.next());
-    ASSERT_TRUE(hanging->reaches(3)) << "there are three readers";
+    ASSERT_TRUE(hanging->reaches(readers));
+    EXPECT_LT(elsewhere->value(), readers);
     walk->dirnames().erase(walk->dirnames().begin());
     oracle.dirnames() = walk->dirnames();
     expect_rest(oracle);
-    EXPECT_GT(walk->core().counts().direct, 10U);
+    EXPECT_GE(elsewhere->value(), 15) << "d1 to d3, and what is in them";
+    EXPECT_EQ(hanging->value(), readers);
 }
 
 TEST_F(OrderedWalkHang, AWalkIsLeftWhileAReaderHangs) {
