@@ -93,8 +93,8 @@ void TreeJob::finish(PairReader& files, const std::function<std::string()>& path
 
 bool TreeJob::is_worth_another_try(int error) {
     if (error != EMFILE && error != ENFILE) return false;
-    a_.open.keep_at_most(1);
-    b_.open.keep_at_most(1);
+    a_.open.keep_nothing();
+    b_.open.keep_nothing();
     return shortage_.is_worth_another_try(error);
 }
 

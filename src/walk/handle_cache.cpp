@@ -55,13 +55,10 @@ void HandleCache::keep(Node& node, Handle handle, bool streaming) {
         node.streaming_ = streaming;
         streaming ? ++streaming_ : --streaming_;
     }
-    const bool evictable = !streaming && node.parent();
+    if (!node.parent()) top_ = &node;
+    const bool evictable = !streaming && (node.parent() || capacity_ == 0);
     if (evictable && !node.evictable_) link_newest(node);
     if (!evictable && node.evictable_) unlink(node);
-    evict_surplus(closing);
-}
-
-void HandleCache::evict_surplus(std::vector<Handle>& closing) {
     while (evictable_ > 0 && evictable_ + streaming_ > capacity_) {
         closing.push_back(evict_oldest());
     }
@@ -73,6 +70,7 @@ void HandleCache::release(Node& node) {
     if (node.evictable_) unlink(node);
     if (node.streaming_) --streaming_;
     node.streaming_ = false;
+    if (top_ == &node) top_ = nullptr;
     closing = std::move(node.handle_);
     node.handle_.reset();
 }
@@ -83,11 +81,12 @@ void HandleCache::shed() {
     while (evictable_ > 0) closing.push_back(evict_oldest());
 }
 
-void HandleCache::keep_at_most(std::size_t capacity) {
+void HandleCache::keep_nothing() {
     std::vector<Handle> closing;
     const std::lock_guard lock(mutex_);
-    capacity_ = capacity;
-    evict_surplus(closing);
+    capacity_ = 0;
+    if (top_ != nullptr && !top_->evictable_ && !top_->streaming_) link_newest(*top_);
+    while (evictable_ > 0) closing.push_back(evict_oldest());
 }
 
 void HandleCache::stop() noexcept {
@@ -95,6 +94,7 @@ void HandleCache::stop() noexcept {
         Handle closing;  // destroyed after the lock is gone
         const std::lock_guard lock(mutex_);
         stopped_ = true;
+        top_ = nullptr;
         if (evictable_ == 0) return;
         closing = evict_oldest();
     }

@@ -10,10 +10,10 @@ namespace filetree::walk {
 // Keeps directories open for their children within a descriptor budget, and reopens those it had
 // to close, component by component from the nearest ancestor that is still open.
 //
-// Invariants: at most `capacity` kept directories are evictable or streaming, except that the top
-// is always kept; the oldest evictable one is closed first, because work goes last-in-first-out
-// and comes back to it last. A streaming directory (its listing is not yet read to the end) is
-// never closed, because its position would be lost.
+// Invariants: at most `capacity` kept directories are evictable or streaming, and the top is kept
+// besides, until keep_nothing(); the oldest evictable one is closed first, because work goes
+// last-in-first-out and comes back to it last. A streaming directory (its listing is not yet read
+// to the end) is never closed, because its position would be lost.
 //
 // Threads: every call is safe from any thread. Directories are opened and closed outside the lock.
 class HandleCache {
@@ -31,8 +31,8 @@ class HandleCache {
     void release(Node& node);
     // Closes everything evictable.
     void shed();
-    // The budget from now on; closes what is beyond it.
-    void keep_at_most(std::size_t capacity);
+    // From now on nothing is kept that could be opened again, the top included.
+    void keep_nothing();
     // Closes everything evictable, and keeps nothing from now on: nodes may go without release().
     void stop() noexcept;
 
@@ -47,12 +47,12 @@ class HandleCache {
     // All with the lock held.
     void link_newest(Node& node);
     void unlink(Node& node);
-    void evict_surplus(std::vector<Handle>& closing);
     [[nodiscard]] Handle evict_oldest();
 
     std::shared_ptr<FileSystem> fs_;
     mutable std::mutex mutex_;
     std::size_t capacity_;
+    Node* top_ = nullptr;  // once it was kept, until its release
     Node* newest_ = nullptr;
     Node* oldest_ = nullptr;
     std::size_t evictable_ = 0;

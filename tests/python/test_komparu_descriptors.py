@@ -10,6 +10,7 @@ from pathlib import Path
 import komparu
 import pytest
 import support
+import trees
 
 CODE = """
 import asyncio, resource, sys
@@ -29,12 +30,14 @@ print(sum(one if what == "compare" else one.equal for one in found))
 """
 
 
-@pytest.mark.parametrize("what", ["compare", "compare_archive"])
+@pytest.mark.parametrize("what", ["compare", "compare_archive", "compare_dir"])
 def test_a_hundred_at_once_wait_for_each_other(tmp_path: Path, what: str) -> None:
     sources = tmp_path / "a", tmp_path / "b"
     for source in sources:
         if what == "compare":
             source.write_bytes(bytes(12 << 20))
+        elif what == "compare_dir":
+            trees.plain(source, directories=20, files=5)
         else:
             (tmp_path / "content").write_bytes(bytes(12 << 20))
             with tarfile.open(source, "w") as archive:
