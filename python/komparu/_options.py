@@ -16,6 +16,8 @@ from komparu._errors import ConfigError
 
 _LARGEST_CHUNK = 1 << 30
 _MOST_WORKERS = 256
+# Seconds. Beyond it nobody waits for the end, and neither do clocks.
+_LONGEST = 10**9
 
 
 class _NotGiven(enum.Enum):
@@ -66,7 +68,7 @@ def _seconds(name: str, value: object) -> float | None:
         raise ConfigError(f"{name} must be a number of seconds or None, not {value!r}")
     if not value > 0:
         raise ConfigError(f"{name} must be positive")
-    return float(value)
+    return None if value > _LONGEST else float(value)
 
 
 def _limit(name: str, value: object) -> int | None:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from komparu._errors import ConfigError
+from komparu._options import NOT_GIVEN, check
 from komparu._types import Source
 
 StrPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -24,6 +25,12 @@ def path_of(name: str, source: AnySource) -> bytes:
     :raises ConfigError: when it is empty, has a null byte, or is a URL of another scheme
     """
     if isinstance(source, Source):
+        if isinstance(source.url, Source):
+            raise TypeError("Source.url must be str, bytes or os.PathLike, not Source")
+        for option in ("headers", "timeout", "follow_redirects", "verify_ssl", "proxy"):
+            value = getattr(source, option)
+            if value is not NOT_GIVEN:
+                check(option, value)
         return path_of("Source.url", source.url)
     try:
         encoded = os.fsencode(source)

@@ -77,10 +77,9 @@ def _forward(
             return
         fd, woken = bridge.fd, bridge.woken
         del bridge
-        try:
-            ready, _, _ = select.select([fd], [], [], 1.0)
-        except OSError:  # the bridge is gone, and its descriptor closed
-            return
+        descriptor = select.poll()
+        descriptor.register(fd, select.POLLIN)
+        ready = descriptor.poll(1000)
         if ready:
             bridge = bridge_of()
             if bridge is None:

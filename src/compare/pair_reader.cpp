@@ -57,6 +57,7 @@ void PairReader::judge(const std::atomic<bool>& stop) {
     if (!a || !b) return read({0, unknown_end}, stop);
     if (a != b) {
         if (options_.size_precheck) return difference_.store(Difference::size);
+        sizes_differ_ = true;
     } else {
         if (share_all_extents(*a_, *b_)) return;
         if (options_.quick_check && *a >= sampled_size) sample(*a, stop);
@@ -105,7 +106,8 @@ bool PairReader::compare_chunk(std::uint64_t offset, std::size_t length) {
     const std::size_t b = b_->read_at(offset, {bytes + length, length});
     bytes_read_.fetch_add(a + b, std::memory_order_relaxed);
     if (std::memcmp(bytes, bytes + length, std::min(a, b)) != 0) {
-        difference_.store(Difference::content);
+        // Whichever range comes first, the answer is the same.
+        difference_.store(sizes_differ_ ? Difference::size : Difference::content);
         return false;
     }
     if (a != b) difference_.store(Difference::size);

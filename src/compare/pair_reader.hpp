@@ -51,8 +51,9 @@ class PairReader {
     const std::unique_ptr<FileSource> b_;
     const CompareOptions options_;
     const std::size_t chunk_;
-    std::uint64_t next_ = 0;  // where the next range begins
-    std::uint64_t end_ = 0;   // where the last one ends
+    bool sizes_differ_ = false;  // and are not taken for an answer
+    std::uint64_t next_ = 0;     // where the next range begins
+    std::uint64_t end_ = 0;      // where the last one ends
     std::atomic<Difference> difference_{Difference::none};
     std::atomic<std::uint64_t> bytes_read_{0};
 };

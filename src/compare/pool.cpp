@@ -198,7 +198,12 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
                 if (closed_ || !queue_.empty()) continue;
             }
             ++idle_;
-            work_.wait_for(lock, idle_time, [this] { return closed_ || called_ > 0; });
+            const auto wanted = [this] { return closed_ || called_ > 0; };
+            if (useful_threads() > cores_) {
+                work_.wait_for(lock, idle_time, wanted);
+            } else {
+                work_.wait(lock, wanted);
+            }
             const bool called = called_ > 0;
             --(called ? called_ : idle_);  // whoever calls has taken one from idle_
             if (!called && useful_threads() > cores_) return {};

@@ -41,7 +41,10 @@ nb::object failure_of(const Comparison& comparison) {
 class Completions {
    public:
     Completions() : shared_(std::make_shared<Shared>()) {
-        if (shared_->fd < 0) throw std::bad_alloc();
+        if (shared_->fd < 0) {
+            PyErr_SetFromErrno(PyExc_OSError);
+            throw nb::python_error();
+        }
     }
 
     [[nodiscard]] int fd() const { return shared_->fd; }
