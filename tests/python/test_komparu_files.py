@@ -8,18 +8,14 @@ import mmap
 import os
 import pickle
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import komparu
-import large_files
 import mounts
 import pytest
 import restricted
@@ -394,75 +390,3 @@ def test_a_file_that_changes_meanwhile_is_no_answer(pair: tuple[Path, Path], cha
     assert failure[0] == "unreadable"
     assert failure[2] == os.fsencode(b)
     assert b"changed while it was compared" in failure[3]
-
-
-# ---- Interrupts, forks, threads -----------------------------------------------------------------
-
-
-def test_ctrl_c_ends_a_comparison_at_once(tmp_path: Path) -> None:
-    code = """
-import sys, time, komparu
-print("ready", flush=True)
-try:
-    komparu.compare(*sys.argv[1:])
-except KeyboardInterrupt:
-    print(time.monotonic(), flush=True)
-"""
-    with large_files.allocated(tmp_path, 20 << 30) as pair:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, pair)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(0.5)  # whenever it comes
-        sent = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        answered = float(process.stdout.readline())
-        assert process.wait(support.LIVENESS) == 0
-        process.stdout.close()
-    assert answered - sent < 5, "on a machine of its own 0.1 s"
-
-
-def test_many_threads_compare_at_once(pair: tuple[Path, Path]) -> None:
-    a, b = pair
-    a.write_bytes(os.urandom(5 * MEBI))
-    shutil.copyfile(a, b)
-    answers: list[bool] = []
-    threads = [
-        threading.Thread(target=lambda: answers.extend(komparu.compare(a, b) for _ in range(10)))
-        for _ in range(20)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert answers == [True] * 200
-    assert _calls.pool().threads <= 128
-
-
-def test_a_forked_child_compares_with_threads_of_its_own(pair: tuple[Path, Path]) -> None:
-    code = """
-import multiprocessing, sys, komparu
-a, b = sys.argv[1:]
-assert komparu.compare(a, b)
-def child(_):
-    return komparu.compare(a, b)
-with multiprocessing.get_context("fork").Pool(2) as pool:
-    print(pool.map(child, range(4)))
-"""
-    for path in pair:
-        path.write_bytes(bytes(6 * MEBI))
-    answer = support.run_script(code, *pair, cwd=pair[0].parent)
-    assert answer.stdout == b"[True, True, True, True]\n"
-
-
-def test_the_interpreter_exits_with_a_comparison_under_way(tmp_path: Path) -> None:
-    code = """
-import sys, threading, time, komparu
-threading.Thread(target=komparu.compare, args=sys.argv[1:], daemon=True).start()
-time.sleep(0.2)
-"""
-    with large_files.allocated(tmp_path, 4 << 30) as pair:
-        begun = time.monotonic()
-        support.run_script(code, *pair, cwd=tmp_path)
-        assert time.monotonic() - begun < support.LIVENESS / 4
