@@ -13,10 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Python's bytecode caches would be written into the checkout.
 export PYTHONDONTWRITEBYTECODE := 1
 
-BUILD_PACKAGES := g++ cmake ninja-build pkg-config python3-dev python3-venv libarchive-dev libssl-dev libzstd-dev \
-  zlib1g-dev
-TEST_PACKAGES := libgtest-dev libfuse3-dev fuse3 findutils xfsprogs btrfs-progs bzip2 cpio p7zip-full rsync xz-utils \
-  zip zstd
+BUILD_PACKAGES := g++ cmake ninja-build pkg-config python3-dev python3-venv libarchive-dev \
+  libcurl4-openssl-dev libssl-dev libzstd-dev zlib1g-dev
+TEST_PACKAGES := libgtest-dev libfuse3-dev fuse3 findutils xfsprogs btrfs-progs bzip2 cpio iproute2 \
+  nginx-light openssl p7zip-full rsync xz-utils zip zstd
 LINT_PACKAGES := clang-format clang-tidy
 BENCH_PACKAGES := libfuse3-dev fuse3 bfs fd-find gdu findutils diffutils git rsync
 
@@ -80,7 +80,9 @@ kill: $(VENV)/.test-tools
 	FILETREE_KILLS=$(KILLS) FILETREE_CUTS=$(CUTS) $(BIN)/python -m pytest -s \
 		tests/python/test_checkpoint_kill.py tests/python/test_checkpoint_powercut.py
 
-# Each target for FUZZ_SECONDS, from seeds made by the text of its format.
+# Each target for FUZZ_SECONDS, from seeds made by the text of its format. libarchive asks for as much
+# as a cpio header says that a name is long, up to 4 GiB, and touches what comes: memory is judged by
+# what is in use.
 fuzz: setup
 	@tools/apt-install clang
 	@tools/apt-install libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
@@ -90,7 +92,8 @@ fuzz: setup
 	@set -e; for target in pwal_fuzz archive_fuzz; do \
 		mkdir -p build/fuzz/corpus/$$target; \
 		build/fuzz/tests/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=20000 \
-			-print_final_stats=1 build/fuzz/corpus/$$target build/fuzz/seeds/$$target; \
+			-malloc_limit_mb=5000 -rss_limit_mb=1024 -print_final_stats=1 \
+			build/fuzz/corpus/$$target build/fuzz/seeds/$$target; \
 	done
 
 bench: $(VENV)/.test-tools

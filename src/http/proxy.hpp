@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "filetree/http.hpp"
+#include "url.hpp"
+
+namespace filetree::http {
+
+// The proxy by which a URL is reached; empty: none. An IPv4 or IPv6 network among the exceptions
+// (as in 10.0.0.0/8) is for hosts that are given by address.
+[[nodiscard]] std::string proxy_of(const Url& url, const HttpProxies& proxies);
+
+}  // namespace filetree::http
