@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "filetree/fs.hpp"
+#include "filetree/http.hpp"
 
 namespace filetree {
 
@@ -74,6 +75,17 @@ struct Differences {
     }
 };
 
+// A file, by path, or what an http or https URL leads to.
+struct SourceRef {
+    SourceRef(std::string path) : name(std::move(path)) {}  // NOLINT(google-explicit-constructor)
+    SourceRef(const char* path) : name(path) {}             // NOLINT(google-explicit-constructor)
+    SourceRef(std::string url, std::shared_ptr<const HttpOptions> options)
+        : name(std::move(url)), http(std::move(options)) {}
+
+    std::string name;
+    std::shared_ptr<const HttpOptions> http;  // null: of a file
+};
+
 class Job;
 
 // Threads for any number of comparisons. As many as there are cores, and more while all of them
@@ -90,6 +102,8 @@ class Pool {
     Pool& operator=(const Pool&) = delete;
 
     void submit(std::shared_ptr<Job> job);
+    // By which all of them read URLs.
+    [[nodiscard]] std::shared_ptr<HttpClient> http();
     [[nodiscard]] unsigned threads() const;
     // Cancels what is under way; what is submitted later is not begun. A thread that stays in a
     // system call for a second is left behind.
@@ -126,15 +140,16 @@ class Comparison {
     std::shared_ptr<Job> job_;
 };
 
-// Two files, by path. Only regular files are read, and /dev/null; others are refused without being
+// Two sources. Of files only regular ones are read, and /dev/null; others are refused without being
 // opened.
 //
 // The same inode, or extents that both share, are equal without being read; two sizes that can be
-// trusted and differ are different. A file that changes meanwhile is a failure, not an answer.
+// trusted and differ are different. A source that changes meanwhile is a failure, not an answer. A
+// URL is read by one GET, and only as far as to the first difference.
 class FileComparison final : public Comparison {
    public:
-    FileComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string path_a,
-                   std::string path_b, const CompareOptions& options);
+    FileComparison(Pool& pool, std::shared_ptr<FileSystem> fs, SourceRef a, SourceRef b,
+                   const CompareOptions& options);
     ~FileComparison() override;
 
     // Once it has ended without a failure.
@@ -172,20 +187,34 @@ class TreeComparison final : public Comparison {
     [[nodiscard]] Progress progress() const;
 };
 
-// Any number of files, by path: which of them hold the same bytes? Each is read about once.
+// A directory, and the URLs that should hold the same as its files, by their names. Some dozens of
+// them are fetched at once. A file without a URL is only left, a URL without a file only right;
+// what cannot be fetched is read_error, and a directory where a file should be is type_mismatch.
+class MirrorComparison final : public Comparison {
+   public:
+    MirrorComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string top,
+                     std::vector<std::pair<std::string, SourceRef>> urls,
+                     const CompareOptions& options);
+    ~MirrorComparison() override;
+
+    // Once it has ended without a failure.
+    [[nodiscard]] const Differences& differences() const;
+};
+
+// Any number of sources: which of them hold the same bytes? Each is read about once.
 //
 // What cannot be told by inodes, sizes and, of large files, samples is told by a 128-bit hash under
 // a random key of this comparison's own.
 class GroupComparison final : public Comparison {
    public:
-    // There is at least one path. With `only_whether` it stops at the first difference.
-    GroupComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::vector<std::string> paths,
+    // There is at least one source. With `only_whether` it stops at the first difference.
+    GroupComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::vector<SourceRef> sources,
                     const CompareOptions& options, bool only_whether);
     ~GroupComparison() override;
 
     // Both once it has ended without a failure.
     [[nodiscard]] bool all_equal() const;
-    // Of each path the number of its group, counted from 0 in the order of their first paths. Not
+    // Of each source the number of its group, counted from 0 in the order of their first ones. Not
     // with `only_whether`.
     [[nodiscard]] const std::vector<std::size_t>& groups() const;
     // Bytes read so far.
@@ -203,22 +232,30 @@ struct ArchiveOptions {
     bool hash_compare = false;          // by a keyed hash of each entry, whatever their order
 };
 
-// Two archives, by path: the files in them, by name and content. Formats may differ, and so may the
+// Two archives: the files in them, by name and content. Formats may differ, and so may the
 // order of entries; the last entry of a name counts. Both are read whole, so that one that is
 // truncated or corrupt is a failure whatever else differs. An archive and itself is read once.
 class ArchiveComparison final : public Comparison {
    public:
-    ArchiveComparison(Pool& pool, std::shared_ptr<FileSystem> fs, std::string path_a,
-                      std::string path_b, const ArchiveOptions& options);
+    ArchiveComparison(Pool& pool, std::shared_ptr<FileSystem> fs, const SourceRef& a,
+                      const SourceRef& b, const ArchiveOptions& options);
     ~ArchiveComparison() override;
 
     // Once it has ended without a failure.
     [[nodiscard]] const Differences& differences() const;
 };
 
-// Whether a file is of a format that ArchiveComparison takes, judged by its beginning (a zip by its
-// end): a tar of no entries is not, as it is any file of zeros. Throws CompareError when the file
-// cannot be read.
-[[nodiscard]] bool is_archive(FileSystem& fs, const std::string& path);
+enum class SourceKind : std::uint8_t { file, directory, archive };
+
+// What a source is. An archive is what ArchiveComparison takes, judged by its beginning (a zip by
+// its end): a tar of no entries is none, as it is any file of zeros.
+class SourceProbe final : public Comparison {
+   public:
+    SourceProbe(Pool& pool, std::shared_ptr<FileSystem> fs, const SourceRef& source);
+    ~SourceProbe() override;
+
+    // Once it has ended without a failure.
+    [[nodiscard]] SourceKind kind() const;
+};
 
 }  // namespace filetree

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import errno
+import math
 import os
-import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from komparu import _compare, _compare_archive, _compare_dir, _core
-from komparu._calls import await_end
-from komparu._errors import ConfigError, error_of
+from komparu._calls import await_end, pool, timed_out
+from komparu._errors import ComparisonTimeoutError, ConfigError
 from komparu._options import Options
-from komparu._sources import path_of
+from komparu._sources import shown, source_of
 
 #: Called now and then with the pairs of files that have been compared, and the bytes read.
 ShowProgress = Callable[[int, int], None]
@@ -48,33 +47,45 @@ def answer(
 
     :raises KomparuError: when there is no answer
     """
-    paths = path_of("A", a), path_of("B", b)
-    directories = [_is_directory(path) for path in paths]
-    if all(directories):
-        tree = _compare_dir.start(*paths, options)
+    deadline = _Deadline(options.comparison_timeout)
+    refs = source_of("A", a, options), source_of("B", b, options)
+    probes = [_core.SourceProbe(pool(), ref) for ref in refs]
+    for probe in probes:
+        deadline.await_end(probe)
+    kinds = [probe.kind for probe in probes]
+    if kinds == ["directory", "directory"]:
+        tree = _compare_dir.start(a, b, options)
         poll = None if show is None else lambda: show(*tree.progress())
-        await_end(tree, options.comparison_timeout, poll)
+        deadline.await_end(tree, poll)
         return _collections("directories", tree.differences())
-    if any(directories):
-        directory, other = (a, b) if directories[0] else (b, a)
-        raise ConfigError(f"{directory} is a directory, and {other} is not")
-    if archives and all(_compare_archive.is_archive(path) for path in paths):
-        pair = _compare_archive.start(*paths, options)
-        await_end(pair, options.comparison_timeout)
+    if "directory" in kinds:
+        directory, other = (a, b) if kinds[0] == "directory" else (b, a)
+        raise ConfigError(f"{directory} is a directory, and {shown(other)} is not")
+    if archives and kinds == ["archive", "archive"]:
+        pair = _compare_archive.start(a, b, options)
+        deadline.await_end(pair)
         return _collections("archives", pair.differences())
-    files = _compare.start(*paths, options)
+    files = _compare.start(a, b, options)
     poll = None if show is None else lambda: show(0, files.bytes_read)
-    await_end(files, options.comparison_timeout, poll)
+    deadline.await_end(files, poll)
     return Answer("files", files.equal)
 
 
-def _is_directory(path: bytes) -> bool:
-    try:
-        return stat.S_ISDIR(Path(os.fsdecode(path)).stat().st_mode)
-    except OSError as error:
-        missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
-        failure = "not_found" if missing else "unreadable"
-        raise error_of(failure, error.errno or 0, path, os.fsencode(error.strerror or "")) from None
+class _Deadline:
+    """The end of what several comparisons may take together, from now on."""
+
+    def __init__(self, limit: float | None) -> None:
+        self._limit = limit
+        self._end = math.inf if limit is None else time.monotonic() + limit
+
+    def await_end(
+        self, comparison: _core.Comparison, poll: Callable[[], None] | None = None
+    ) -> None:
+        left = None if self._limit is None else max(0.0, self._end - time.monotonic())
+        try:
+            await_end(comparison, left, poll)
+        except ComparisonTimeoutError:
+            raise timed_out(self._limit) from None
 
 
 def _collections(kind: str, differences: _core.Differences) -> Answer:

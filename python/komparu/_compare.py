@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from komparu import _core
 from komparu._calls import await_end, pool
 from komparu._options import NOT_GIVEN, Options
-from komparu._sources import AnySource, path_of
+from komparu._sources import AnySource, source_of
+from komparu._types import StrPath
 
 
 def compare(
@@ -20,14 +21,15 @@ def compare(
     headers: Mapping[str, str] | None = NOT_GIVEN,
     timeout: float | None = NOT_GIVEN,
     follow_redirects: bool = NOT_GIVEN,
-    verify_ssl: bool = NOT_GIVEN,
+    verify_ssl: bool | StrPath = NOT_GIVEN,
     proxy: str | None = NOT_GIVEN,
     comparison_timeout: float | None = NOT_GIVEN,
 ) -> bool:
     """Return whether two sources hold the same bytes.
 
-    A source is a path, a ``file://`` URL or a :class:`Source`. The same inode is equal without
-    being read, and so are files that share all their extents; different sizes are different.
+    A source is a path, a URL (``file``, ``http``, ``https``) or a :class:`Source`. The same inode
+    is equal without being read, and so are files that share all their extents; different sizes are
+    different. A URL is read by one GET, and only as far as to the first difference.
 
     :param source_a: one source
     :param source_b: the other one
@@ -37,11 +39,12 @@ def compare(
     :param headers: HTTP headers
     :param timeout: seconds without a byte after which a transfer has failed
     :param follow_redirects: follow HTTP redirects
-    :param verify_ssl: check certificates
+    :param verify_ssl: check certificates; or the path of a bundle of those to trust
     :param proxy: the proxy's URL; None for the environment's, "" for none
     :param comparison_timeout: seconds that the whole may take; None for no limit
     :raises SourceNotFoundError: when a source does not exist
-    :raises SourceReadError: when a source is no regular file, cannot be read, or changed meanwhile
+    :raises SourceReadError: when a source is no regular file, cannot be read or fetched, or changed
+        meanwhile
     :raises ComparisonTimeoutError: when it took longer than it may
     :raises ConfigError: when an option or a source cannot be used
     :raises TypeError: when a source is none of what it may be
@@ -64,8 +67,9 @@ def compare(
 
 def start(source_a: AnySource, source_b: AnySource, options: Options) -> _core.FileComparison:
     """Start comparing; whoever calls waits."""
-    paths = path_of("source_a", source_a), path_of("source_b", source_b)
-    return _core.FileComparison(pool(), *paths, core_options(options))
+    a = source_of("source_a", source_a, options)
+    b = source_of("source_b", source_b, options)
+    return _core.FileComparison(pool(), a, b, core_options(options))
 
 
 def core_options(options: Options) -> _core.CompareOptions:

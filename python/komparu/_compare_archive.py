@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 from komparu import _core
 from komparu._calls import await_end, pool
-from komparu._errors import error_of
 from komparu._options import NOT_GIVEN, Options
 from komparu._results import dir_result
-from komparu._sources import AnySource, path_of
-from komparu._types import DirResult
+from komparu._sources import AnySource, source_of
+from komparu._types import DirResult, StrPath
 
 _LARGEST = (1 << 64) - 1
 
@@ -28,7 +27,7 @@ def compare_archive(
     headers: Mapping[str, str] | None = NOT_GIVEN,
     timeout: float | None = NOT_GIVEN,
     follow_redirects: bool = NOT_GIVEN,
-    verify_ssl: bool = NOT_GIVEN,
+    verify_ssl: bool | StrPath = NOT_GIVEN,
     proxy: str | None = NOT_GIVEN,
     comparison_timeout: float | None = NOT_GIVEN,
 ) -> DirResult:
@@ -60,7 +59,7 @@ def compare_archive(
     :param headers: HTTP headers
     :param timeout: seconds without a byte after which a transfer has failed
     :param follow_redirects: follow HTTP redirects
-    :param verify_ssl: check certificates
+    :param verify_ssl: check certificates; or the path of a bundle of those to trust
     :param proxy: the proxy's URL; None for the environment's, "" for none
     :param comparison_timeout: seconds that the whole may take; None for no limit
     :raises ArchiveError: when one of the two is truncated, corrupt, encrypted, one volume of
@@ -95,10 +94,12 @@ def compare_archive(
 
 def start(path_a: AnySource, path_b: AnySource, options: Options) -> _core.ArchiveComparison:
     """Start comparing; whoever calls waits."""
-    paths = path_of("path_a", path_a), path_of("path_b", path_b)
+    a = source_of("path_a", path_a, options)
+    b = source_of("path_b", path_b, options)
     return _core.ArchiveComparison(
         pool(),
-        *paths,
+        a,
+        b,
         _core.ArchiveOptions(
             chunk_size=options.chunk_size if options.gives("chunk_size") else 0,
             max_decompressed_size=_limit(options.max_decompressed_size),
@@ -112,14 +113,3 @@ def start(path_a: AnySource, path_b: AnySource, options: Options) -> _core.Archi
 
 def _limit(value: int | None) -> int:
     return 0 if value is None else min(value, _LARGEST)
-
-
-def is_archive(path: bytes) -> bool:
-    """Return whether a file is of one of the formats; a tar of no entries is just zeros.
-
-    :raises KomparuError: when that cannot be found out
-    """
-    answer = _core.is_archive(path)
-    if isinstance(answer, tuple):
-        raise error_of(*answer)
-    return answer

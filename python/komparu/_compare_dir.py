@@ -11,8 +11,8 @@ from komparu._compare import core_options
 from komparu._errors import ConfigError
 from komparu._options import NOT_GIVEN, Options
 from komparu._results import dir_result
-from komparu._sources import StrPath, path_of
-from komparu._types import DirResult
+from komparu._sources import path_of
+from komparu._types import DirResult, StrPath
 
 
 def compare_dir(

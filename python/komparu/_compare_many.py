@@ -10,8 +10,8 @@ from komparu import _core
 from komparu._calls import await_end, pool
 from komparu._compare import core_options
 from komparu._options import NOT_GIVEN, Options
-from komparu._sources import AnySource, path_of
-from komparu._types import CompareResult, Source
+from komparu._sources import AnySource, source_of
+from komparu._types import CompareResult, Source, StrPath
 
 
 def compare_all(
@@ -24,7 +24,7 @@ def compare_all(
     headers: Mapping[str, str] | None = NOT_GIVEN,
     timeout: float | None = NOT_GIVEN,
     follow_redirects: bool = NOT_GIVEN,
-    verify_ssl: bool = NOT_GIVEN,
+    verify_ssl: bool | StrPath = NOT_GIVEN,
     proxy: str | None = NOT_GIVEN,
     comparison_timeout: float | None = NOT_GIVEN,
 ) -> bool:
@@ -33,7 +33,7 @@ def compare_all(
     Each source is read once at most, and none is read further than to the first difference that is
     found. See :func:`compare_many` for how contents are told apart.
 
-    :param sources: paths, ``file://`` URLs or :class:`Source` objects
+    :param sources: paths, URLs (``file``, ``http``, ``https``) or :class:`Source` objects
     :param chunk_size: bytes of one read; where it is given nowhere, what is fastest
     :param size_precheck: take different sizes for an answer, where sizes can be trusted
     :param quick_check: look at some places of large files first
@@ -41,11 +41,12 @@ def compare_all(
     :param headers: HTTP headers
     :param timeout: seconds without a byte after which a transfer has failed
     :param follow_redirects: follow HTTP redirects
-    :param verify_ssl: check certificates
+    :param verify_ssl: check certificates; or the path of a bundle of those to trust
     :param proxy: the proxy's URL; None for the environment's, "" for none
     :param comparison_timeout: seconds that the whole may take; None for no limit
     :raises SourceNotFoundError: when a source does not exist
-    :raises SourceReadError: when a source is no regular file, cannot be read, or changed meanwhile
+    :raises SourceReadError: when a source is no regular file, cannot be read or fetched, or changed
+        meanwhile
     :raises ComparisonTimeoutError: when it took longer than it may
     :raises ConfigError: when an option or a source cannot be used
     :raises TypeError: when a source is none of what it may be
@@ -79,7 +80,7 @@ def compare_many(
     headers: Mapping[str, str] | None = NOT_GIVEN,
     timeout: float | None = NOT_GIVEN,
     follow_redirects: bool = NOT_GIVEN,
-    verify_ssl: bool = NOT_GIVEN,
+    verify_ssl: bool | StrPath = NOT_GIVEN,
     proxy: str | None = NOT_GIVEN,
     comparison_timeout: float | None = NOT_GIVEN,
 ) -> CompareResult:
@@ -89,8 +90,8 @@ def compare_many(
     samples do not tell apart is told apart by a 128-bit hash under a random key that only this call
     has. A source that cannot be read is an error.
 
-    :param sources: paths, ``file://`` URLs or :class:`Source` objects; the result names them as
-        they are given, bytes decoded by :func:`os.fsdecode`
+    :param sources: paths, URLs (``file``, ``http``, ``https``) or :class:`Source` objects; the
+        result names them as they are given, bytes decoded by :func:`os.fsdecode`
     :param chunk_size: bytes of one read; where it is given nowhere, what is fastest
     :param size_precheck: take different sizes for an answer, where sizes can be trusted
     :param quick_check: look at some places of large files first
@@ -98,11 +99,12 @@ def compare_many(
     :param headers: HTTP headers
     :param timeout: seconds without a byte after which a transfer has failed
     :param follow_redirects: follow HTTP redirects
-    :param verify_ssl: check certificates
+    :param verify_ssl: check certificates; or the path of a bundle of those to trust
     :param proxy: the proxy's URL; None for the environment's, "" for none
     :param comparison_timeout: seconds that the whole may take; None for no limit
     :raises SourceNotFoundError: when a source does not exist
-    :raises SourceReadError: when a source is no regular file, cannot be read, or changed meanwhile
+    :raises SourceReadError: when a source is no regular file, cannot be read or fetched, or changed
+        meanwhile
     :raises ComparisonTimeoutError: when it took longer than it may
     :raises ConfigError: when an option or a source cannot be used
     :raises TypeError: when a source is none of what it may be
@@ -141,22 +143,28 @@ def start(
     sources: Sequence[AnySource], options: Options, *, only_whether: bool
 ) -> _core.GroupComparison | None:
     """Start comparing; whoever calls waits. None: there is nothing to compare."""
-    paths = [path_of(f"sources[{i}]", source) for i, source in enumerate(sources)]
-    if len(paths) < 2:
+    refs = [source_of(f"sources[{i}]", source, options) for i, source in enumerate(sources)]
+    if len(refs) < 2:
         return None
-    return _core.GroupComparison(pool(), paths, core_options(options), only_whether=only_whether)
+    return _core.GroupComparison(pool(), refs, core_options(options), only_whether=only_whether)
 
 
 def result_of(sources: Sequence[AnySource], numbers: Sequence[int]) -> CompareResult:
     """Return the result of sources of which each one's group is known."""
-    group_of = dict(zip(map(_name_of, sources), numbers, strict=True))
     groups: dict[int, set[str]] = {}
-    for name, number in group_of.items():
+    groups_of: dict[str, set[int]] = {}
+    for source, number in zip(sources, numbers, strict=True):
+        name = _name_of(source)
         groups.setdefault(number, set()).add(name)
+        # A name may be there with several contents: with other headers a URL has another one.
+        groups_of.setdefault(name, set()).add(number)
     return CompareResult(
         all_equal=len(groups) <= 1,
         groups=list(groups.values()),
-        diff={(a, b): group_of[a] != group_of[b] for a, b in itertools.combinations(group_of, 2)},
+        diff={
+            (a, b): len(groups_of[a] | groups_of[b]) > 1
+            for a, b in itertools.combinations(groups_of, 2)
+        },
     )
 
 

@@ -1,4 +1,4 @@
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 __version__: str
 
@@ -23,10 +23,28 @@ class Comparison:
     def cancel(self) -> None: ...
     def failure(self) -> tuple[str, int, bytes, bytes] | None: ...
 
-class FileComparison(Comparison):
+class HttpOptions:
+    # Texts as bytes: headers by name and value; proxies for http, for https, and the exceptions.
     def __init__(
-        self, pool: Pool, path_a: bytes, path_b: bytes, options: CompareOptions
+        self,
+        *,
+        headers: list[tuple[bytes, bytes]],
+        timeout: float,
+        follow_redirects: bool,
+        verify_tls: bool,
+        ca_file: bytes,
+        proxies: tuple[bytes, bytes, bytes],
+        allow_private_redirects: bool,
+        block_private: bool,
     ) -> None: ...
+
+def printable_url(url: bytes) -> bytes: ...
+
+# A path, or a URL with its options.
+SourceRef: TypeAlias = bytes | tuple[bytes, HttpOptions]
+
+class FileComparison(Comparison):
+    def __init__(self, pool: Pool, a: SourceRef, b: SourceRef, options: CompareOptions) -> None: ...
     @property
     def equal(self) -> bool: ...
     @property
@@ -34,7 +52,7 @@ class FileComparison(Comparison):
 
 class GroupComparison(Comparison):
     def __init__(
-        self, pool: Pool, paths: list[bytes], options: CompareOptions, *, only_whether: bool
+        self, pool: Pool, sources: list[SourceRef], options: CompareOptions, *, only_whether: bool
     ) -> None: ...
     @property
     def all_equal(self) -> bool: ...
@@ -56,6 +74,16 @@ class TreeComparison(Comparison):
     def differences(self) -> Differences: ...
     def progress(self) -> tuple[int, int]: ...
 
+class MirrorComparison(Comparison):
+    def __init__(
+        self,
+        pool: Pool,
+        top: bytes,
+        urls: list[tuple[bytes, SourceRef]],
+        options: CompareOptions,
+    ) -> None: ...
+    def differences(self) -> Differences: ...
+
 class ArchiveOptions:
     def __init__(
         self,
@@ -69,13 +97,13 @@ class ArchiveOptions:
     ) -> None: ...
 
 class ArchiveComparison(Comparison):
-    def __init__(
-        self, pool: Pool, path_a: bytes, path_b: bytes, options: ArchiveOptions
-    ) -> None: ...
+    def __init__(self, pool: Pool, a: SourceRef, b: SourceRef, options: ArchiveOptions) -> None: ...
     def differences(self) -> Differences: ...
 
-# Or what keeps it from an answer, as Comparison.failure() returns it.
-def is_archive(path: bytes) -> bool | tuple[str, int, bytes, bytes]: ...
+class SourceProbe(Comparison):
+    def __init__(self, pool: Pool, source: SourceRef) -> None: ...
+    @property
+    def kind(self) -> Literal["file", "directory", "archive"]: ...
 
 class Completions:
     def __init__(self) -> None: ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -18,6 +19,10 @@ _LARGEST_CHUNK = 1 << 30
 _MOST_WORKERS = 256
 # Seconds. Beyond it nobody waits for the end, and neither do clocks.
 _LONGEST = 10**9
+
+
+# RFC 9110, section 5.6.2.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class _NotGiven(enum.Enum):
@@ -90,12 +95,28 @@ def _headers(name: str, value: object) -> dict[str, str] | None:
             raise ConfigError(f"{name} must hold str, not {type(part).__name__}")
         if any(character in part for character in "\r\n\0"):
             raise ConfigError(f"{name} must not contain CR, LF or NUL")
+    for key in value:
+        if not _TOKEN.fullmatch(key):
+            raise ConfigError(f"{name}: {key!r} is no name of a header")
     return dict(value)
+
+
+def _verification(name: str, value: object) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        raise ConfigError(f"{name} must be True, False or the path of a bundle, not {value!r}")
+    path = os.fsdecode(value)
+    if not path or "\0" in path:
+        raise ConfigError(f"{name}: {path!r} is no path")
+    return path
 
 
 def _proxy(name: str, value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ConfigError(f"{name} must be str or None, not {type(value).__name__}")
+    if value is not None and not (value.isascii() and value.isprintable()):
+        raise ConfigError(f"{name} must be a URL of printable ASCII characters")
     return value
 
 
@@ -119,7 +140,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[str, object], Any]]] = {
     "headers": (None, _headers),
     "timeout": (30.0, _seconds),
     "follow_redirects": (True, _flag),
-    "verify_ssl": (True, _flag),
+    "verify_ssl": (True, _verification),
     "proxy": (None, _proxy),
     "max_workers": (0, _workers),
     "follow_symlinks": (True, _flag),
@@ -131,6 +152,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[str, object], Any]]] = {
     "max_entry_name_length": (4096, _limit),
     "comparison_timeout": (300.0, _seconds),
     "allow_private_redirects": (False, _flag),
+    "block_private": (False, _flag),
 }
 
 _lock = threading.Lock()

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import enum
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from komparu._options import NOT_GIVEN
 
+StrPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Source:
     """A source with options of its own, which come before those of the call and of configure().
 
-    :ivar url: a path, or a ``file://`` URL
+    Its repr shows no secrets: neither headers nor proxy, nor a URL's credentials and query.
+
+    :ivar url: a path, or a URL (``file``, ``http``, ``https``)
     :ivar headers: HTTP headers for this source alone
     :ivar timeout: seconds without a byte after which the transfer has failed
     :ivar follow_redirects: whether redirects are followed
-    :ivar verify_ssl: whether certificates are checked
+    :ivar verify_ssl: whether certificates are checked; or the path of a bundle of those to trust
     :ivar proxy: the proxy's URL; None for the environment's, "" for none
     """
 
@@ -26,8 +32,16 @@ class Source:
     headers: Mapping[str, str] | None = NOT_GIVEN
     timeout: float | None = NOT_GIVEN
     follow_redirects: bool = NOT_GIVEN
-    verify_ssl: bool = NOT_GIVEN
+    verify_ssl: bool | StrPath = NOT_GIVEN
     proxy: str | None = NOT_GIVEN
+
+    def __repr__(self) -> str:
+        shown = self.url
+        if isinstance(shown, str) and "://" in shown:
+            parts = urlsplit(shown)
+            place = parts.netloc.rpartition("@")[2]
+            shown = f"{parts.scheme}://{place}{parts.path}" + ("?..." if parts.query else "")
+        return f"Source({shown!r})"
 
 
 class DiffReason(str, enum.Enum):

@@ -13,15 +13,30 @@ import select
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from komparu import _compare, _compare_archive, _compare_dir, _compare_many, _core
+from komparu import (
+    _compare,
+    _compare_archive,
+    _compare_dir,
+    _compare_dir_urls,
+    _compare_many,
+    _core,
+)
 from komparu._calls import raise_failure, timed_out
 from komparu._options import NOT_GIVEN, Options
 from komparu._results import dir_result
-from komparu._sources import AnySource, StrPath
-from komparu._types import CompareResult, DirResult
+from komparu._sources import AnySource
+from komparu._types import CompareResult, DirResult, StrPath
 
-__all__ = ["compare", "compare_all", "compare_archive", "compare_dir", "compare_many"]
+__all__ = [
+    "compare",
+    "compare_all",
+    "compare_archive",
+    "compare_dir",
+    "compare_dir_urls",
+    "compare_many",
+]
 
 
 class _Bridge:
@@ -126,7 +141,7 @@ async def compare(
     headers: Mapping[str, str] | None = NOT_GIVEN,
     timeout: float | None = NOT_GIVEN,
     follow_redirects: bool = NOT_GIVEN,
-    verify_ssl: bool = NOT_GIVEN,
+    verify_ssl: bool | StrPath = NOT_GIVEN,
     proxy: str | None = NOT_GIVEN,
     comparison_timeout: float | None = NOT_GIVEN,
 ) -> bool:
@@ -160,7 +175,7 @@ async def compare_archive(
     headers: Mapping[str, str] | None = NOT_GIVEN,
     timeout: float | None = NOT_GIVEN,
     follow_redirects: bool = NOT_GIVEN,
-    verify_ssl: bool = NOT_GIVEN,
+    verify_ssl: bool | StrPath = NOT_GIVEN,
     proxy: str | None = NOT_GIVEN,
     comparison_timeout: float | None = NOT_GIVEN,
 ) -> DirResult:
@@ -211,6 +226,39 @@ async def compare_dir(
     return dir_result(comparison.differences())
 
 
+async def compare_dir_urls(
+    dir_path: StrPath,
+    url_map: Mapping[Any, AnySource],
+    *,
+    chunk_size: int = NOT_GIVEN,
+    size_precheck: bool = NOT_GIVEN,
+    quick_check: bool = NOT_GIVEN,
+    headers: Mapping[str, str] | None = NOT_GIVEN,
+    timeout: float | None = NOT_GIVEN,
+    follow_redirects: bool = NOT_GIVEN,
+    verify_ssl: bool | StrPath = NOT_GIVEN,
+    proxy: str | None = NOT_GIVEN,
+    max_workers: int = NOT_GIVEN,
+    comparison_timeout: float | None = NOT_GIVEN,
+) -> DirResult:
+    """Return in what a directory differs from URLs; see :func:`komparu.compare_dir_urls`."""
+    options = Options(
+        chunk_size=chunk_size,
+        size_precheck=size_precheck,
+        quick_check=quick_check,
+        headers=headers,
+        timeout=timeout,
+        follow_redirects=follow_redirects,
+        verify_ssl=verify_ssl,
+        proxy=proxy,
+        max_workers=max_workers,
+        comparison_timeout=comparison_timeout,
+    )
+    comparison = _compare_dir_urls.start(dir_path, url_map, options)
+    await _await_end(comparison, options.comparison_timeout)
+    return dir_result(comparison.differences())
+
+
 async def compare_all(
     sources: Iterable[AnySource],
     *,
@@ -221,7 +269,7 @@ async def compare_all(
     headers: Mapping[str, str] | None = NOT_GIVEN,
     timeout: float | None = NOT_GIVEN,
     follow_redirects: bool = NOT_GIVEN,
-    verify_ssl: bool = NOT_GIVEN,
+    verify_ssl: bool | StrPath = NOT_GIVEN,
     proxy: str | None = NOT_GIVEN,
     comparison_timeout: float | None = NOT_GIVEN,
 ) -> bool:
@@ -255,7 +303,7 @@ async def compare_many(
     headers: Mapping[str, str] | None = NOT_GIVEN,
     timeout: float | None = NOT_GIVEN,
     follow_redirects: bool = NOT_GIVEN,
-    verify_ssl: bool = NOT_GIVEN,
+    verify_ssl: bool | StrPath = NOT_GIVEN,
     proxy: str | None = NOT_GIVEN,
     comparison_timeout: float | None = NOT_GIVEN,
 ) -> CompareResult:

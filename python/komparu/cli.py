@@ -23,6 +23,7 @@ from komparu._command import Answer, answer
 from komparu._errors import KomparuError
 from komparu._options import NOT_GIVEN, Options
 from komparu._output import as_json, failure_as_json, lines_of, printable, size_text
+from komparu._sources import shown
 
 EXIT_SAME = 0
 EXIT_DIFFERENT = 1
@@ -100,7 +101,8 @@ def cli(
     **limits: int | None,
 ) -> Outcome:
     """Do A and B hold the same bytes? Two files, two directories with all that is below them, or
-    two archives, whose entries are compared.
+    two archives, whose entries are compared; in place of a file or an archive, an http or https
+    URL.
 
     \b
     Status 0: the same. 1: different. 2: trouble, there is no answer.
@@ -115,7 +117,8 @@ def cli(
     )
     with _progress(quiet or json_) as show:
         found = answer(a, b, options, archives=not bytes_, show=show)
-    said = [as_json(a, b, found)] if json_ else [] if quiet else lines_of(a, b, found)
+    names = shown(a), shown(b)
+    said = [as_json(*names, found)] if json_ else [] if quiet else lines_of(*names, found)
     return Outcome(said, [f"{name}: {why}" for name, why in found.errors.items()], _status(found))
 
 

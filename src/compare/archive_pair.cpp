@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libarchive.hpp"
+#include "open_source.hpp"
 
 namespace filetree::compare {
 namespace {
@@ -37,9 +38,12 @@ std::optional<DiffReason> difference(const ArchiveContents::File& a,
 
 }  // namespace
 
-ArchivePairJob::ArchivePairJob(std::shared_ptr<FileSystem> fs, std::string path_a,
-                               std::string path_b, const ArchiveOptions& options)
-    : fs_(std::move(fs)), paths_{std::move(path_a), std::move(path_b)}, options_(options) {}
+ArchivePairJob::ArchivePairJob(std::shared_ptr<FileSystem> fs, std::shared_ptr<HttpClient> client,
+                               SourceRef a, SourceRef b, const ArchiveOptions& options)
+    : fs_(std::move(fs)),
+      client_(std::move(client)),
+      refs_{std::move(a), std::move(b)},
+      options_(options) {}
 
 Job::Piece ArchivePairJob::take() {
     if (phase_ == Phase::apart) {
@@ -79,16 +83,17 @@ void ArchivePairJob::proceed(Phase next) {
 
 void ArchivePairJob::open() {
     try {
+        const auto is_unwanted = [this] { return stopping(); };
         for (const unsigned side : {0U, 1U}) {
             sides_[side] = std::make_unique<ArchiveSide>(
-                *fs_, paths_[side], options_, [this] { return stopping(); }, key_);
+                open_source(*fs_, client_, refs_[side], is_unwanted), options_, is_unwanted, key_);
         }
     } catch (const CompareError& error) {
         sides_[0].reset();
         if (!shortage_.is_worth_another_try(error.error())) throw;
         return proceed(Phase::closed);
     }
-    same_file_ = left().source().is_same_as(right().source());
+    same_file_ = are_same_file(left().source(), right().source());
     proceed(options_.hash_compare || same_file_ ? Phase::apart : Phase::in_step);
 }
 

@@ -24,8 +24,9 @@ namespace filetree::compare {
 // hashed from the beginning. So memory is in the number of entries, never in their content.
 class ArchivePairJob final : public Job {
    public:
-    ArchivePairJob(std::shared_ptr<FileSystem> fs, std::string path_a, std::string path_b,
-                   const ArchiveOptions& options);
+    // The client may be null where neither is a URL.
+    ArchivePairJob(std::shared_ptr<FileSystem> fs, std::shared_ptr<HttpClient> client, SourceRef a,
+                   SourceRef b, const ArchiveOptions& options);
 
     // Once it has ended without a failure.
     [[nodiscard]] const Differences& differences() const noexcept { return differences_; }
@@ -56,7 +57,8 @@ class ArchivePairJob final : public Job {
     [[nodiscard]] ArchiveSide& right() { return *sides_[1]; }
 
     const std::shared_ptr<FileSystem> fs_;
-    const std::string paths_[2];
+    const std::shared_ptr<HttpClient> client_;
+    const SourceRef refs_[2];
     const ArchiveOptions options_;
     const HashKey key_;
 

@@ -14,14 +14,14 @@ void Allowance::take(std::uint64_t bytes) noexcept {
     left_ -= std::min(left_, price_of_call + bytes);
 }
 
-ArchiveSide::ArchiveSide(FileSystem& fs, const std::string& path, const ArchiveOptions& options,
+ArchiveSide::ArchiveSide(std::unique_ptr<Source> source, const ArchiveOptions& options,
                          std::function<bool()> stopping, const HashKey& key)
-    : source_(fs, path), options_(options), stopping_(std::move(stopping)), hash_(key) {
+    : source_(std::move(source)), options_(options), stopping_(std::move(stopping)), hash_(key) {
     begin();
 }
 
 void ArchiveSide::begin() {
-    reader_.emplace(source_, options_, stopping_);
+    reader_.emplace(*source_, options_, stopping_);
     contents_ = {};
     skipped_.clear();
     passing_ = at_entry_ = ended_ = false;

@@ -10,7 +10,7 @@
 #include "archive_contents.hpp"
 #include "archive_reader.hpp"
 #include "content_hash.hpp"
-#include "file_source.hpp"
+#include "source.hpp"
 
 namespace filetree::compare {
 
@@ -31,7 +31,7 @@ class Allowance {
 // Threads: one at a time.
 class ArchiveSide {
    public:
-    ArchiveSide(FileSystem& fs, const std::string& path, const ArchiveOptions& options,
+    ArchiveSide(std::unique_ptr<Source> source, const ArchiveOptions& options,
                 std::function<bool()> stopping, const HashKey& key);
 
     // From the beginning (again).
@@ -60,14 +60,14 @@ class ArchiveSide {
     // nothing is known of the target.
     [[nodiscard]] bool resolve();
 
-    [[nodiscard]] FileSource& source() noexcept { return source_; }
+    [[nodiscard]] Source& source() noexcept { return *source_; }
     // Files that were hashed, and what was skipped.
     [[nodiscard]] const ArchiveContents& contents() const noexcept { return contents_; }
     // Names of what was not compared, in no order.
     [[nodiscard]] const std::set<std::string>& skipped() const noexcept { return skipped_; }
 
    private:
-    FileSource source_;
+    const std::unique_ptr<Source> source_;
     const ArchiveOptions options_;
     const std::function<bool()> stopping_;
     ContentHash hash_;

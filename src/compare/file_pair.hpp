@@ -6,21 +6,20 @@
 #include <string>
 
 #include "filetree/compare.hpp"
-#include "job.hpp"
+#include "pair_job.hpp"
 #include "pair_reader.hpp"
 #include "shortage.hpp"
 
 namespace filetree::compare {
 
 // Two files: opened, judged and begun by one thread, then read in ranges by as many as help.
-class FilePairJob final : public Job {
+class FilePairJob final : public PairJob {
    public:
     FilePairJob(std::shared_ptr<FileSystem> fs, std::string path_a, std::string path_b,
                 const CompareOptions& options);
 
-    // Once it has ended without a failure.
-    [[nodiscard]] bool equal() const noexcept { return equal_; }
-    [[nodiscard]] std::uint64_t bytes_read() const;
+    [[nodiscard]] bool equal() const noexcept override { return equal_; }
+    [[nodiscard]] std::uint64_t bytes_read() const override;
 
    private:
     [[nodiscard]] Piece take() override;

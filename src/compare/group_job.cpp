@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <set>
 #include <tuple>
+#include <utility>
 
 namespace filetree::compare {
 namespace {
@@ -18,6 +20,8 @@ constexpr std::uint64_t sampled_size = std::uint64_t{4} << 20U;
 constexpr std::uint64_t sample_size = std::uint64_t{64} << 10U;
 // In how many places at once is read, however slow the storage is.
 constexpr unsigned most_helpers = 16;
+// What a server, and the descriptors, can bear.
+constexpr std::size_t most_fetched_at_once = 64;
 // Small files of one piece.
 constexpr std::size_t batch_size = 16;
 
@@ -30,19 +34,24 @@ std::vector<char>& buffer(std::size_t size) {
 
 }  // namespace
 
-GroupJob::GroupJob(std::shared_ptr<FileSystem> fs, std::vector<std::string> paths,
-                   const CompareOptions& options, bool only_whether)
-    : fs_(std::move(fs)), options_(options), only_whether_(only_whether) {
+GroupJob::GroupJob(std::shared_ptr<FileSystem> fs, std::shared_ptr<HttpClient> client,
+                   std::vector<SourceRef> sources, const CompareOptions& options, bool only_whether)
+    : fs_(std::move(fs)),
+      client_(std::move(client)),
+      options_(options),
+      only_whether_(only_whether),
+      ready_(sources.size()) {
     limit_ = options.max_workers != 0 ? options.max_workers : most_helpers;
-    members_.resize(paths.size());
-    for (std::size_t i = members_.size(); i-- > 0;) {
-        members_[i].path = std::move(paths[i]);
-        ranges_.push_back({i, 0, 0});
-    }
+    members_.reserve(sources.size());
+    for (SourceRef& source : sources) members_.emplace_back(std::move(source));
+    for (std::size_t i = members_.size(); i-- > 0;) ranges_.push_back({i, 0, 0});
 }
 
 // Several small ranges are one piece.
 Job::Piece GroupJob::take() {
+    if (!ready_.empty()) {
+        return [this, index = ready_.take()] { go_on(index); };
+    }
     if (ranges_.empty()) return {};
     std::vector<Range> piece;
     std::uint64_t bytes = 0;
@@ -73,12 +82,16 @@ void GroupJob::run(const std::vector<Range>& piece) {
     }
 }
 
-bool GroupJob::has_more() const { return !ranges_.empty(); }
+bool GroupJob::has_more() const { return !ranges_.empty() || !ready_.empty(); }
 
 void GroupJob::advance() {
-    while (ranges_.empty() && step_ != Step::done) {
+    while (!stopping() && ranges_.empty() && fetching_ == 0 && step_ != Step::done) {
         switch (step_) {
             case Step::opening:
+                step_ = Step::fetching;
+                begin_fetching();
+                break;
+            case Step::fetching:
                 step_ = Step::sampling;
                 plan_samples();
                 break;
@@ -94,17 +107,41 @@ void GroupJob::advance() {
     }
 }
 
+void GroupJob::begin_fetching() {
+    for (const Member& member : members_) {
+        if (member.size) expect_size(*member.size);
+    }
+    const std::size_t most =
+        options_.max_workers != 0 ? options_.max_workers : most_fetched_at_once;
+    while (fetching_ < most && begin_next()) ++fetching_;
+}
+
+bool GroupJob::begin_next() {
+    while (next_url_ < members_.size() && !members_[next_url_].ref.http) ++next_url_;
+    if (next_url_ == members_.size() || stopping()) return false;
+    begin(next_url_);
+    ready_.wake(next_url_++);
+    return true;
+}
+
 void GroupJob::plan_samples() {
     std::map<std::pair<std::uint64_t, std::uint64_t>, std::size_t> inodes;
+    std::set<std::uint64_t> fetched;  // sizes of URLs, which have no samples to compare with
     for (std::size_t i = 0; i < members_.size(); ++i) {
         Member& member = members_[i];
+        if (member.ref.http) {
+            member.same_as = i;
+            fetched.insert(*member.size);
+            continue;
+        }
         member.same_as =
             inodes.try_emplace({member.seen.device, member.seen.inode}, i).first->second;
     }
     if (only_whether_ && must_differ()) return differs();
     if (!options_.quick_check) return;
     for (const std::size_t i : doubtful()) {
-        if (members_[i].size.value_or(0) >= sampled_size) ranges_.push_back({i, 0, 0});
+        const std::uint64_t size = members_[i].size.value_or(0);
+        if (size >= sampled_size && !fetched.contains(size)) ranges_.push_back({i, 0, 0});
     }
 }
 
@@ -112,7 +149,7 @@ void GroupJob::plan_reading() {
     if (only_whether_ && must_differ()) return differs();
     for (const std::size_t i : doubtful()) {
         Member& member = members_[i];
-        member.was_read = true;
+        if (std::exchange(member.was_read, true)) continue;  // a URL
         const std::uint64_t size = member.size.value_or(0);
         member.content.resize((size + range_size - 1) / range_size);
         if (!member.size) ranges_.push_back({i, 0, 0});
@@ -159,6 +196,8 @@ void GroupJob::run(const Range& range) {
     switch (step_) {
         case Step::opening:
             return open(member);
+        case Step::fetching:
+            return;
         case Step::sampling:
             return sample(member);
         case Step::reading:
@@ -169,7 +208,8 @@ void GroupJob::run(const Range& range) {
 }
 
 void GroupJob::open(Member& member) {
-    FileSource file(*fs_, member.path);
+    if (member.ref.http) return;
+    FileSource file(*fs_, member.ref.name);
     member.seen = file.seen();
     member.size = file.size();
     // An empty file must not pass for one that may be the same as any.
@@ -178,7 +218,7 @@ void GroupJob::open(Member& member) {
 }
 
 std::unique_ptr<FileSource> GroupJob::reopen(const Member& member) const {
-    auto file = std::make_unique<FileSource>(*fs_, member.path);
+    auto file = std::make_unique<FileSource>(*fs_, member.ref.name);
     file->expect(member.seen);
     return file;
 }
@@ -221,6 +261,55 @@ void GroupJob::read_to_the_end(Member& member) {
     file->check_unchanged();
 }
 
+void GroupJob::begin(std::size_t index) {
+    members_[index].url = std::make_unique<UrlDigest>(
+        *client_, members_[index].ref, key_, range_size, [weak = weak_from_this(), this, index] {
+            const auto self = weak.lock();
+            if (!self) return;
+            {
+                const std::lock_guard lock(mutex_);
+                ready_.wake(index);
+            }
+            wake();
+        });
+}
+
+void GroupJob::go_on(std::size_t index) {
+    Member& member = members_[index];
+    UrlDigest::Step step = UrlDigest::Step::more;
+    const std::uint64_t before = member.url->length();
+    try {
+        step = member.url->go_on(stop_flag(), [this](std::uint64_t place, const auto& tag) {
+            if (only_whether_) expect(place, tag);
+        });
+        bytes_read_.fetch_add(member.url->length() - before, std::memory_order_relaxed);
+    } catch (const CompareError& error) {
+        if (!shortage_.is_worth_another_try(error.error())) throw;
+        begin(index);
+    }
+    const std::lock_guard lock(mutex_);
+    if (const auto size = member.url->size()) expect_size(*size);
+    if (step != UrlDigest::Step::done) return ready_.leave(index, step == UrlDigest::Step::more);
+    ready_.finish(index);
+    fetched(member);
+}
+
+void GroupJob::fetched(Member& member) {
+    member.was_read = true;
+    member.size = member.url->length();
+    member.content = member.url->take_tags();
+    expect_size(*member.size);
+    member.url.reset();
+    if (begin_next()) return;
+    if (--fetching_ == 0 && !stopping()) advance();
+}
+
+void GroupJob::expect_size(std::uint64_t size) {
+    if (!only_whether_ || !options_.size_precheck) return;
+    if (expected_size_.value_or(size) != size) differs();
+    expected_size_ = size;
+}
+
 ContentHash::Tag GroupJob::hash(FileSource& file, std::uint64_t first, std::uint64_t last,
                                 std::uint64_t& length) {
     const std::size_t chunk =
@@ -243,6 +332,10 @@ ContentHash::Tag GroupJob::hash(FileSource& file, std::uint64_t first, std::uint
 void GroupJob::differs() noexcept {
     different_.store(true);
     stop();
+}
+
+void GroupJob::release() noexcept {
+    for (Member& member : members_) member.url.reset();
 }
 
 void GroupJob::conclude() {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,20 +13,23 @@
 #include "file_source.hpp"
 #include "filetree/compare.hpp"
 #include "job.hpp"
+#include "ready_parts.hpp"
 #include "shortage.hpp"
+#include "url_digest.hpp"
 
 namespace filetree::compare {
 
-// Any number of files, told apart step by step: all are opened, then samples of those that may be
-// the same are hashed, then all of those that still may be. A step begins when the one before is
-// done; its pieces go to any thread. Files are open only while they are read, and must be the same
-// every time.
+// Any number of sources, told apart step by step: files are opened, URLs are read whole, then
+// samples of those files that may be the same are hashed, then all of those that still may be. A
+// step begins when the one before is done; its pieces go to any thread. Files are open only while
+// they are read, and must be the same every time.
 //
 // A content is the hashes of its ranges, so that several threads can read one large file.
 class GroupJob final : public Job {
    public:
-    GroupJob(std::shared_ptr<FileSystem> fs, std::vector<std::string> paths,
-             const CompareOptions& options, bool only_whether);
+    // The client may be null where no source is a URL.
+    GroupJob(std::shared_ptr<FileSystem> fs, std::shared_ptr<HttpClient> client,
+             std::vector<SourceRef> sources, const CompareOptions& options, bool only_whether);
 
     // These two once it has ended without a failure.
     [[nodiscard]] bool all_equal() const noexcept { return !different_.load(); }
@@ -36,8 +40,10 @@ class GroupJob final : public Job {
     using Tags = std::vector<ContentHash::Tag>;
 
     struct Member {
-        std::string path;
-        Attributes seen;
+        explicit Member(SourceRef source) : ref(std::move(source)) {}
+        SourceRef ref;
+        std::unique_ptr<UrlDigest> url;  // while it is read
+        Attributes seen{};
         std::optional<std::uint64_t> size;
         std::size_t same_as = 0;  // the first member that is the same file
         Tags sampled;
@@ -51,14 +57,19 @@ class GroupJob final : public Job {
         std::uint64_t first;
         std::uint64_t last;
     };
-    enum class Step : std::uint8_t { opening, sampling, reading, done };
+    enum class Step : std::uint8_t { opening, fetching, sampling, reading, done };
 
     [[nodiscard]] Piece take() override;
     [[nodiscard]] bool has_more() const override;
+    [[nodiscard]] bool is_waiting() const override { return fetching_ > 0; }
     void conclude() override;
+    void release() noexcept override;
 
     // Plan the next step when this one is done. With mutex_ held.
     void advance();
+    void begin_fetching();
+    // False when all URLs have been begun.
+    [[nodiscard]] bool begin_next();
     void plan_samples();
     void plan_reading();
     // What is known of members that are not the same file.
@@ -77,6 +88,12 @@ class GroupJob final : public Job {
     void sample(Member& member);
     void read(const Range& range);
     void read_to_the_end(Member& member);
+    // Of a URL.
+    void begin(std::size_t index);
+    void go_on(std::size_t index);
+    void fetched(Member& member);
+    // Of `only_whether`: the size that all must have. With mutex_ held.
+    void expect_size(std::uint64_t size);
     [[nodiscard]] std::unique_ptr<FileSource> reopen(const Member& member) const;
     [[nodiscard]] ContentHash::Tag hash(FileSource& file, std::uint64_t first, std::uint64_t last,
                                         std::uint64_t& length);
@@ -85,6 +102,7 @@ class GroupJob final : public Job {
     void differs() noexcept;
 
     const std::shared_ptr<FileSystem> fs_;
+    const std::shared_ptr<HttpClient> client_;
     const CompareOptions options_;
     const bool only_whether_;
     const HashKey key_;
@@ -95,6 +113,10 @@ class GroupJob final : public Job {
     Step step_ = Step::opening;
     std::vector<Range> ranges_;  // of this step, the last one first
     std::size_t under_way_ = 0;
+    std::size_t next_url_ = 0;  // from there on none has been begun
+    std::size_t fetching_ = 0;  // URLs that have been begun, and are not read whole
+    ReadyParts ready_;          // those of which something has come
+    std::optional<std::uint64_t> expected_size_;
     std::map<std::uint64_t, ContentHash::Tag> expected_;
 
     std::atomic<bool> different_{false};

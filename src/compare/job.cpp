@@ -27,7 +27,7 @@ bool Job::end(std::exception_ptr failure) {
         stop();
     }
     const bool more = !stopping() && has_more();
-    if (active_ == 0 && !more) finish(lock);
+    if (active_ == 0 && !more && (stopping() || !is_waiting())) finish(lock);
     return more;
 }
 
@@ -40,7 +40,13 @@ void Job::cancel() noexcept {
             CompareError(CompareFailure::cancelled, ECANCELED, {}, "cancelled"));
     }
     stop();
-    if (active_ == 0) finish(lock);
+    if (active_ > 0) return;
+    finish(lock);
+    lock.unlock();
+    try {
+        wake();      // the pool forgets it
+    } catch (...) {  // it is short of threads, and keeps it until it has one
+    }
 }
 
 void Job::finish(std::unique_lock<std::mutex>& lock) {

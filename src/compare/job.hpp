@@ -17,7 +17,8 @@ namespace filetree {
 //
 // Invariants: at most `limit` pieces are under way at once. release(), and before it conclude()
 // when nothing has failed, is called exactly once, by whoever ends the last piece or cancels when
-// there is none; nothing of the job runs after it. The first failure stops the job.
+// there is none; nothing of the job runs after it. The first failure stops the job. A job that
+// waits for something else than a thread has no piece meanwhile, and asks for one by wake().
 class Job : public std::enable_shared_from_this<Job> {
    public:
     using Piece = std::function<void()>;
@@ -32,6 +33,13 @@ class Job : public std::enable_shared_from_this<Job> {
     [[nodiscard]] Piece begin(bool& more);
     [[nodiscard]] bool end(std::exception_ptr failure);
 
+    // The pool's, before anything else: what puts the job into its queue.
+    void wake_by(std::function<void()> waker) { waker_ = std::move(waker); }
+    // There is something to do again. Any thread.
+    void wake() {
+        if (waker_) waker_();
+    }
+
     void cancel() noexcept;
     [[nodiscard]] bool wait(std::chrono::nanoseconds timeout);
     void on_finished(std::function<void()> callback);
@@ -43,6 +51,8 @@ class Job : public std::enable_shared_from_this<Job> {
     // Both with mutex_ held. The next piece; empty when there is none now.
     [[nodiscard]] virtual Piece take() = 0;
     [[nodiscard]] virtual bool has_more() const = 0;
+    // There will be a piece once wake() is called. With mutex_ held.
+    [[nodiscard]] virtual bool is_waiting() const { return false; }
     // When all is done and nothing has failed; may throw what is then the failure.
     virtual void conclude() = 0;
 
@@ -68,6 +78,7 @@ class Job : public std::enable_shared_from_this<Job> {
     std::exception_ptr failure_;
     std::condition_variable changed_;
     std::function<void()> callback_;
+    std::function<void()> waker_;
 };
 
 }  // namespace filetree

@@ -68,6 +68,13 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
     explicit State(unsigned cores) : cores_(cores) {}
 
     void submit(std::shared_ptr<Job> job) {
+        job->wake_by([pool = weak_from_this(), job = std::weak_ptr(job)] {
+            const auto self = pool.lock();
+            auto woken = job.lock();
+            if (!self || !woken || ::getpid() != self->process_) return;
+            const std::lock_guard lock(self->mutex_);
+            if (self->jobs_.contains(woken)) self->enqueue(std::move(woken));
+        });
         const std::lock_guard lock(mutex_);
         jobs_.insert(job);
         enqueue(std::move(job));
@@ -76,16 +83,19 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
     void close() {
         if (::getpid() != process_) return;  // a fork has no threads, and locks in any state
         std::unordered_set<std::shared_ptr<Job>> jobs;
+        std::shared_ptr<HttpClient> http;
         {
             const std::lock_guard lock(mutex_);
             closed_ = true;
             jobs = jobs_;
+            http = http_;
             queue_.clear();
             queued_.clear();
             queued_now_.store(0);
             work_.notify_all();
         }
         for (const auto& job : jobs) job->cancel();
+        if (http) http->close();
         std::unique_lock lock(mutex_);
         gone_.wait_for(lock, farewell, [this] { return threads_ == 0; });
     }
@@ -93,6 +103,13 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
     [[nodiscard]] unsigned threads() const {
         const std::lock_guard lock(mutex_);
         return threads_;
+    }
+
+    [[nodiscard]] std::shared_ptr<HttpClient> http() {
+        const std::lock_guard lock(mutex_);
+        if (!http_) http_ = std::make_shared<HttpClient>();
+        if (closed_) http_->close();
+        return http_;
     }
 
    private:
@@ -248,6 +265,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
     std::deque<std::shared_ptr<Job>> queue_;
     std::unordered_set<const Job*> queued_;
     std::unordered_set<std::shared_ptr<Job>> jobs_;  // not yet over
+    std::shared_ptr<HttpClient> http_;               // once it is asked for
     std::list<const Job*> at_work_;                  // of each thread that has a piece
     unsigned threads_ = 0;
     std::atomic<std::size_t> queued_now_{0};  // as many as in queue_; set under mutex_
@@ -267,6 +285,8 @@ Pool::~Pool() { close(); }
 void Pool::close() { state_->close(); }
 
 void Pool::submit(std::shared_ptr<Job> job) { state_->submit(std::move(job)); }
+
+std::shared_ptr<HttpClient> Pool::http() { return state_->http(); }
 
 unsigned Pool::threads() const { return state_->threads(); }
 

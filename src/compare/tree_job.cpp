@@ -66,7 +66,8 @@ void TreeJob::push_open(std::shared_ptr<TreeWork> work) {
 void TreeJob::open_tops() {
     CallContext context(stop_flag());
     auto a = open_top(a_, context);
-    auto b = open_top(b_, context);
+    const bool alone = b_.top.empty();
+    auto b = alone ? Result<HeldNode>{{}, 0} : open_top(b_, context);
     if (is_worth_another_try(a.ok() ? b.error : a.error)) {
         const std::lock_guard guard(mutex_);
         begun_ = false;

@@ -43,6 +43,7 @@ class TreeWork {
 // found_mutex_; all else never changes.
 class TreeJob final : public Job {
    public:
+    // Without the second top, the files of the first one are found to be only there.
     TreeJob(const std::shared_ptr<FileSystem>& fs, std::string top_a, std::string top_b,
             TreeOptions options);
 

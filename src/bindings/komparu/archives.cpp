@@ -1,11 +1,9 @@
-#include "../gil.hpp"
 #include "bindings.hpp"
 
 namespace komparu_bindings {
 
 using filetree::ArchiveComparison;
 using filetree::ArchiveOptions;
-using filetree::CompareError;
 using filetree::Comparison;
 using filetree::Pool;
 
@@ -26,30 +24,14 @@ void bind_archives(nb::module_& module) {
     nb::class_<ArchiveComparison, Comparison>(module, "ArchiveComparison")
         .def(
             "__init__",
-            [](ArchiveComparison* self, Pool& pool, const nb::bytes& path_a,
-               const nb::bytes& path_b, const ArchiveOptions& options) {
-                new (self) ArchiveComparison(pool, posix_file_system(), to_string(path_a),
-                                             to_string(path_b), options);
+            [](ArchiveComparison* self, Pool& pool, const nb::object& a, const nb::object& b,
+               const ArchiveOptions& options) {
+                new (self) ArchiveComparison(pool, posix_file_system(), to_source(a), to_source(b),
+                                             options);
             },
-            nb::arg("pool"), nb::arg("path_a"), nb::arg("path_b"), nb::arg("options"))
+            nb::arg("pool"), nb::arg("a"), nb::arg("b"), nb::arg("options"))
         .def("differences",
              [](const ArchiveComparison& self) { return to_tuple(self.differences()); });
-
-    // What keeps it from an answer is returned, as Comparison.failure() does.
-    module.def(
-        "is_archive",
-        [](const nb::bytes& path) -> nb::object {
-            const std::string name = to_string(path);
-            bool answer = false;
-            try {
-                const bindings::Unlocked unlocked;
-                answer = filetree::is_archive(*posix_file_system(), name);
-            } catch (const CompareError& error) {
-                return to_tuple(error);
-            }
-            return nb::bool_(answer);
-        },
-        nb::arg("path"));
 }
 
 }  // namespace komparu_bindings

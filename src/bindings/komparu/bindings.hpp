@@ -23,6 +23,9 @@ namespace nb = nanobind;
 }
 [[nodiscard]] std::vector<std::string> to_strings(const nb::list& list);
 
+// A path as bytes, or a pair of a URL and its HttpOptions.
+[[nodiscard]] filetree::SourceRef to_source(const nb::object& source);
+
 // Keeps nothing but what it has learned about the kernel.
 [[nodiscard]] std::shared_ptr<filetree::FileSystem> posix_file_system();
 
@@ -36,6 +39,7 @@ namespace nb = nanobind;
 void bind_archives(nb::module_& module);
 void bind_files(nb::module_& module);
 void bind_groups(nb::module_& module);
+void bind_http(nb::module_& module);
 void bind_trees(nb::module_& module);
 
 }  // namespace komparu_bindings

@@ -115,6 +115,7 @@ NB_MODULE(_core, module) {
     komparu_bindings::bind_archives(module);
     komparu_bindings::bind_files(module);
     komparu_bindings::bind_groups(module);
+    komparu_bindings::bind_http(module);
     komparu_bindings::bind_trees(module);
 
     nb::class_<Completions>(module, "Completions")

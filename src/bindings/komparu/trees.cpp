@@ -1,13 +1,34 @@
 
+#include <utility>
+
 #include "bindings.hpp"
 
 namespace komparu_bindings {
 
 using filetree::Comparison;
+using filetree::MirrorComparison;
 using filetree::Pool;
 using filetree::TreeComparison;
 
 void bind_trees(nb::module_& module) {
+    nb::class_<MirrorComparison, Comparison>(module, "MirrorComparison")
+        .def(
+            "__init__",
+            [](MirrorComparison* self, Pool& pool, const nb::bytes& top, const nb::list& urls,
+               const filetree::CompareOptions& options) {
+                std::vector<std::pair<std::string, filetree::SourceRef>> named;
+                named.reserve(urls.size());
+                for (const nb::handle item : urls) {
+                    const auto pair = nb::cast<nb::tuple>(item);
+                    named.emplace_back(to_string(nb::cast<nb::bytes>(pair[0])), to_source(pair[1]));
+                }
+                new (self) MirrorComparison(pool, posix_file_system(), to_string(top),
+                                            std::move(named), options);
+            },
+            nb::arg("pool"), nb::arg("top"), nb::arg("urls"), nb::arg("options"))
+        .def("differences",
+             [](const MirrorComparison& self) { return to_tuple(self.differences()); });
+
     nb::class_<TreeComparison, Comparison>(module, "TreeComparison")
         .def(
             "__init__",

@@ -226,17 +226,28 @@ TEST_P(ArchivePair, ManyAtOnceShareThePool) {
 INSTANTIATE_TEST_SUITE_P(All, ArchivePair, ::testing::Bool(),
                          [](const auto& run) { return run.param ? "Hashed" : "InStep"; });
 
-TEST(IsArchive, IsToldByWhatIsInTheFile) {
-    testing::MemoryFileSystem fs;
-    fs.set("tar", tar({{"a", "1"}}));
-    fs.set("zip", ArchiveWriter(archive_write_set_format_zip).file("a", "1").finish());
-    fs.set("encrypted", fs.files["zip"].bytes.replace(6, 1, "\x01"));
-    fs.set("zeros", std::string(4096, '\0'));
-    fs.set("text", std::string(4096, 'x'));
-    fs.set("empty", {});
-    for (const char* const name : {"tar", "zip", "encrypted"}) EXPECT_TRUE(is_archive(fs, name));
-    for (const char* const name : {"zeros", "text", "empty"}) EXPECT_FALSE(is_archive(fs, name));
-    EXPECT_THROW((void)is_archive(fs, "missing"), CompareError);
+TEST(SourceProbe, AnArchiveIsToldByWhatIsInTheFile) {
+    const auto fs = std::make_shared<testing::MemoryFileSystem>();
+    fs->set("tar", tar({{"a", "1"}}));
+    fs->set("zip", ArchiveWriter(archive_write_set_format_zip).file("a", "1").finish());
+    fs->set("encrypted", fs->files["zip"].bytes.replace(6, 1, "\x01"));
+    fs->set("zeros", std::string(4096, '\0'));
+    fs->set("text", std::string(4096, 'x'));
+    fs->set("empty", {});
+    Pool pool;
+    const auto kind_of = [&](const char* name) {
+        SourceProbe probe(pool, fs, name);
+        EXPECT_TRUE(probe.wait(patience));
+        if (probe.failure()) std::rethrow_exception(probe.failure());
+        return probe.kind();
+    };
+    for (const char* const name : {"tar", "zip", "encrypted"}) {
+        EXPECT_EQ(kind_of(name), SourceKind::archive) << name;
+    }
+    for (const char* const name : {"zeros", "text", "empty"}) {
+        EXPECT_EQ(kind_of(name), SourceKind::file) << name;
+    }
+    EXPECT_THROW((void)kind_of("missing"), CompareError);
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ class Group : public ::testing::Test {
 
     // The groups, as "0 1 0"; the failure.
     std::string outcome(CompareOptions options = {}, bool only_whether = false) {
-        GroupComparison comparison(pool, fs, paths, options, only_whether);
+        GroupComparison comparison(pool, fs, {paths.begin(), paths.end()}, options, only_whether);
         if (!comparison.wait(patience)) return "still running";
         if (const auto failure = comparison.failure()) {
             try {
@@ -135,7 +135,7 @@ TEST_F(Group, StopsWithinAChunkWhenCancelled) {
             return 0;
         };
     }
-    GroupComparison comparison(pool, fs, paths, {}, false);
+    GroupComparison comparison(pool, fs, {paths.begin(), paths.end()}, {}, false);
     while (!begun.load()) std::this_thread::yield();
     comparison.cancel();
     ASSERT_TRUE(comparison.wait(patience));

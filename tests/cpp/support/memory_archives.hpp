@@ -132,9 +132,12 @@ class MemoryFileSystem final : public FileSystem {
                                             bool /*follow*/) override {
         return Result<std::shared_ptr<Directory>>::failure(ENOTDIR);
     }
-    StatResult attributes(const std::string& /*path*/, bool /*follow*/, StatMask /*mask*/,
+    StatResult attributes(const std::string& path, bool /*follow*/, StatMask /*mask*/,
                           CallContext& /*context*/) override {
-        return {{}, ENOENT};
+        StatResult result;
+        result.attributes.mode = 0100644;
+        result.error = files.contains(path) ? 0 : ENOENT;
+        return result;
     }
     [[nodiscard]] bool has_mounts_below(const std::string& /*path*/) const override {
         return false;

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "filetree/compare.hpp"
+#include "filetree/http.hpp"
+
+namespace filetree::compare {
+
+// An HttpStream whose failures are a comparison's.
+//
+// Threads: one at a time.
+class UrlStream {
+   public:
+    UrlStream(HttpClient& client, const SourceRef& source, std::optional<HttpRange> range,
+              std::function<void()> on_change);
+
+    // What messages call it.
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    // As HttpStream's. Throws CompareError.
+    [[nodiscard]] bool look();
+    [[nodiscard]] const HttpHead* head() const noexcept { return stream_->head(); }
+    [[nodiscard]] std::span<const char> bytes() const noexcept { return stream_->bytes(); }
+    void take(std::size_t count) noexcept { stream_->take(count); }
+    [[nodiscard]] bool ended() const noexcept { return stream_->ended(); }
+
+    // Throws when its head tells of another content than an earlier one, or is not of the part that
+    // was asked for.
+    void expect(const HttpHead& earlier, bool part) const;
+
+   private:
+    std::string name_;
+    std::unique_ptr<HttpStream> stream_;
+};
+
+[[nodiscard]] CompareError to_compare_error(const HttpError& error, const std::string& name);
+
+}  // namespace filetree::compare
