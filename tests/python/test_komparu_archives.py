@@ -21,8 +21,7 @@ import support
 from archives import MAKERS, QUICK_MAKERS, Files, run, tar_of, zip_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from komparu import DiffReason, aio
-from komparu._compare_archive import is_archive
+from komparu import DiffReason, _calls, _core, aio
 
 MEBI = 1 << 20
 
@@ -367,16 +366,22 @@ for hashed in (False, True):
     support.run_script(code, *pair, cwd=pair[0].parent)
 
 
-def test_is_archive_goes_by_what_is_in_the_file(tmp_path: Path, made: dict[str, bytes]) -> None:
+def test_an_archive_is_told_by_what_is_in_the_file(tmp_path: Path, made: dict[str, bytes]) -> None:
+    def kind_of(path: Path) -> str:
+        probe = _core.SourceProbe(_calls.pool(), os.fsencode(path))
+        _calls.await_end(probe, support.LIVENESS)
+        return probe.kind
+
     path = tmp_path / "file"
     for kind, content in made.items():
         path.write_bytes(content)
-        assert is_archive(os.fsencode(path)), kind
+        assert kind_of(path) == "archive", kind
     for content in (b"", b"text", bytes(4096), gzip.compress(b"text"), os.urandom(10000)):
         path.write_bytes(content)
-        assert not is_archive(os.fsencode(path))
+        assert kind_of(path) == "file"
+    assert kind_of(tmp_path) == "directory"
     with pytest.raises(komparu.SourceNotFoundError):
-        is_archive(b"/nowhere")
+        kind_of(tmp_path / "nowhere")
 
 
 def test_what_is_no_archive(pair: Pair, tmp_path: Path) -> None:

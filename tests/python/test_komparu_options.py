@@ -38,7 +38,13 @@ BAD_OPTIONS: list[tuple[str, Any, str]] = [
     ("quick_check", 1, "quick_check must be True or False"),
     ("headers", {"a": "b\r\nc"}, "headers must not contain CR, LF or NUL"),
     ("headers", ["a"], "headers must be a mapping"),
+    ("headers", {"a b": "c"}, "'a b' is no name of a header"),
+    ("headers", {"a:": "c"}, "'a:' is no name of a header"),
+    ("headers", {"": "c"}, "is no name of a header"),
+    ("verify_ssl", 1, "verify_ssl must be True, False or the path"),
+    ("verify_ssl", "", "is no path"),
     ("proxy", 7, "proxy must be str or None"),
+    ("proxy", "http://a\0b", "proxy must be a URL of printable ASCII"),
 ]
 
 
@@ -61,6 +67,16 @@ def test_an_option_that_cannot_be_used_is_refused(name: str, value: Any, message
         ("x", "file:///a%00b", "path contains null byte"),
         ("ftp://host/file", "x", "cannot read ftp:// URLs"),
         ("file://elsewhere/x", "x", "this host"),
+        ("http://", "x", "source_a: No host"),
+        ("http://host:port/", "x", "source_a: Port number"),
+        ("http://a b/", "x", "source_a: "),
+        ("http://host/\r\nA: b", "x", "source_a: "),
+        ("x", komparu.Source("http://host/\0"), "Source.url: URL contains null byte"),
+        ("x", "http://host/\ud800", "source_b cannot be encoded"),
+        ("http://host/", komparu.Source("x", timeout=0), "timeout must be positive"),
+        ("x", komparu.Source("http://host/", headers={"a": "\n"}), "must not contain CR, LF"),
+        ("x", komparu.Source("http://host/", headers={"a": "\u20ac"}), "ISO 8859-1"),
+        ("x", komparu.Source("https://host/", verify_ssl="/no/where"), "no such file: /no/where"),
     ],
 )
 def test_a_source_that_cannot_be_used_is_refused(a: Any, b: Any, message: str) -> None:
@@ -93,6 +109,7 @@ DEFAULTS = {
     "max_entry_name_length": 4096,
     "comparison_timeout": 300.0,
     "allow_private_redirects": False,
+    "block_private": False,
 }
 
 
@@ -100,6 +117,8 @@ def test_the_configuration_begins_with_the_defaults_and_returns_to_them() -> Non
     assert komparu.get_config() == DEFAULTS
     komparu.configure(chunk_size=4096, comparison_timeout=None)
     assert komparu.get_config() == DEFAULTS | {"chunk_size": 4096, "comparison_timeout": None}
+    with pytest.raises(komparu.ConfigError, match="block_private must be True or False"):
+        komparu.configure(block_private=None)
     with pytest.raises(komparu.ConfigError, match="unknown option: chunksize"):
         komparu.configure(timeout=5, chunksize=1)
     assert komparu.get_config()["timeout"] == 30.0

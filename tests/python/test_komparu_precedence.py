@@ -13,7 +13,16 @@ from typing import Any
 import komparu
 import komparu.aio
 import pytest
-from komparu import _compare, _compare_archive, _compare_dir, _compare_many, aio
+from komparu import (
+    _compare,
+    _compare_archive,
+    _compare_dir,
+    _compare_dir_urls,
+    _compare_many,
+    _core,
+    _http,
+    aio,
+)
 from komparu._options import NOT_GIVEN, Options
 
 # Of every option a value that is not its default, and another one.
@@ -36,6 +45,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "max_entry_name_length": (10, None),
     "comparison_timeout": (1.5, None),
     "allow_private_redirects": (True, False),
+    "block_private": (True, False),
 }
 
 TWO = ("a", "b")
@@ -45,6 +55,7 @@ FUNCTIONS: list[tuple[str, tuple[Any, ...]]] = [
     ("compare_archive", TWO),
     ("compare_all", (TWO,)),
     ("compare_many", (TWO,)),
+    ("compare_dir_urls", ("a", {"b": "c"})),
 ]
 
 
@@ -91,7 +102,7 @@ def options_of(function: Callable[..., Any]) -> set[str]:
 def test_every_function_passes_on_each_of_its_options(
     monkeypatch: pytest.MonkeyPatch, name: str, sources: tuple[Any, ...], awaited: bool
 ) -> None:
-    for module in (_compare, _compare_dir, _compare_archive, _compare_many, aio):
+    for module in (_compare, _compare_dir, _compare_archive, _compare_dir_urls, _compare_many, aio):
         monkeypatch.setattr(module, "Options", _record)
     function = getattr(komparu.aio if awaited else komparu, name)
 
@@ -121,6 +132,40 @@ def test_both_ways_take_the_same_arguments(name: str, sources: tuple[Any, ...]) 
     assert list(sync.parameters.values()) == list(awaited.parameters.values())
     positional = [p for p in sync.parameters.values() if p.kind is not p.KEYWORD_ONLY]
     assert len(positional) == len(sources)
+
+
+# ---- What a Source says of itself ----------------------------------------------------------------
+
+# What the core is told of it.
+TOLD: dict[str, tuple[str, Any, Any]] = {
+    "headers": ("headers", [(b"A", b"b")], [(b"C", b"d")]),
+    "timeout": ("timeout", 1.5, 0.0),
+    "follow_redirects": ("follow_redirects", False, True),
+    "verify_ssl": ("verify_tls", False, True),
+    "proxy": ("proxies", (b"http://127.0.0.1:1", b"http://127.0.0.1:1", b""), (b"", b"", b"")),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_source_comes_before_the_call_and_that_before_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(_core, "HttpOptions", lambda **given: given)
+    key, *expected = TOLD[name]
+
+    def told(source: komparu.Source, **call: Any) -> Any:
+        given: Any = _http.http_options("a", source, Options(**call))
+        return given[key]
+
+    values = VALUES[name]
+    for index in (0, 1):
+        value, other = values[index], values[1 - index]
+        komparu.configure(**{name: value})
+        assert told(komparu.Source("http://h/")) == expected[index]
+        assert told(komparu.Source("http://h/"), **{name: other}) == expected[1 - index]
+        source = komparu.Source("http://h/", **{name: value})
+        assert told(source, **{name: other}) == expected[index]
+        komparu.reset_config()
 
 
 # ---- Options that can be seen at work ------------------------------------------------------------
