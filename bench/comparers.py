@@ -82,16 +82,25 @@ def _loops(tools: Tools) -> Iterator[Contender]:
             )
 
 
+def _role(key: str) -> Role:
+    if key.startswith("ours"):
+        return "ours"
+    return "floor" if key.startswith("floor") else "peer"
+
+
 def _pythons(tools: Tools) -> Iterator[Contender]:
     python = str(tools.python or sys.executable)
     without = {
         name: no_package(tools, f"komparu.{name}", "komparu.aio")
-        for name in ("compare", "compare_dir", "aio.compare")
+        for name in ("compare", "compare_dir", "compare_dir_urls", "aio.compare")
     }
     for key, way, sources, missing in (
         ("filecmp", "filecmp", TWO, ""),
         ("filecmp.dircmp", "dircmp", TWO, ""),
         ("filecmp, list", "filecmp_each", (LIST,), ""),
+        ("floor, 32 connections", "fetched_by_32", (LIST,), ""),
+        ("http.client, one at a time", "fetched", (LIST,), ""),
+        ("ours: compare_dir_urls()", "mirror", (LIST,), without["compare_dir_urls"]),
         ("ours: compare()", "compare", TWO, without["compare"]),
         ("ours: compare_dir()", "compare_dir", TWO, without["compare_dir"]),
         ("ours: compare() each", "each", (LIST,), without["compare"]),
@@ -99,7 +108,7 @@ def _pythons(tools: Tools) -> Iterator[Contender]:
     ):
         yield Contender(
             key,
-            "ours" if key.startswith("ours") else "peer",
+            _role(key),
             "content",
             [python, str(Path(__file__).with_name("comparer.py")), way, *sources],
             timed_inside=True,

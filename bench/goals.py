@@ -36,6 +36,12 @@ CONTESTS = (
         0.60,
         ("ours: compare_dir()", "ours: compare() each", "ours: aio.compare() gathered"),
     ),
+    Contest(
+        "compare-urls",
+        "http.client, one at a time",
+        0.05,
+        ("ours: compare_dir_urls()", "ours: aio.compare() gathered"),
+    ),
 )
 
 

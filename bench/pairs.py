@@ -1,4 +1,7 @@
-"""What comparers compare: the same bytes twice, as two files, two trees or a list of pairs."""
+"""What comparers compare: the same bytes twice, as two files, two trees or a list of pairs.
+
+One side of the pairs may be behind URLs.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import machine
+import web
 from trees import UnavailableError
 
 TMPFS = Path("/dev/shm")
@@ -27,7 +31,7 @@ WRITTEN = 1_000_000_000
 class Pairs:
     """``size`` bytes in ``files`` files, twice. Of a tree, in so many ``directories``."""
 
-    form: Literal["file", "tree", "list"]
+    form: Literal["file", "tree", "list", "urls"]
     files: int
     size: int
     directories: int = 1
@@ -40,7 +44,7 @@ class Pairs:
     @property
     def unit(self) -> str:
         """What :attr:`entries` are."""
-        return {"file": "bytes", "tree": "files", "list": "pairs"}[self.form]
+        return {"file": "bytes", "tree": "files"}.get(self.form, "pairs")
 
     @property
     def name(self) -> str:
@@ -69,7 +73,7 @@ def _files(
     """Path below the side, and size, of each file."""
     if pairs.form == "file":
         yield "", pairs.size
-    elif pairs.form == "list":
+    elif pairs.form in ("list", "urls"):
         for number in range(pairs.files):
             yield f"f{number:05}", pairs.size // pairs.files
     else:
@@ -112,9 +116,12 @@ def _fill(target: Path, pairs: Pairs) -> list[str]:
     return names
 
 
-def _write_list(target: Path) -> None:
+def _write_list(target: Path, form: str) -> None:
     """Say which files belong together, for those that take a list."""
-    pairs = [(file, target / "b" / file.name) for file in sorted((target / "a").iterdir())]
+    if form not in ("list", "urls"):
+        return
+    there = web.url_of if form == "urls" else str
+    pairs = [(file, there(target / "b" / file.name)) for file in sorted((target / "a").iterdir())]
     (target / "pairs").write_text("".join(f"{a}\t{b}\n" for a, b in pairs))
 
 
@@ -130,8 +137,7 @@ def made(pairs: Pairs, work: Path) -> Iterator[Path]:
     try:
         if not target.exists():
             _make(pairs, target)
-        if pairs.form == "list":
-            _write_list(target)
+        _write_list(target, pairs.form)
         yield target
     finally:
         if on_tmpfs:
@@ -169,6 +175,5 @@ def samples(pairs: Pairs, scratch: Path) -> Samples:
         last = _fill(target, small)[-1]
         if target == both.other:
             _flip(target / "b" / last)
-        if pairs.form == "list":
-            _write_list(target)
+        _write_list(target, pairs.form)
     return both

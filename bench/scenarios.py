@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pairs
 import trees
+import web
 from pairs import Pairs
 from trees import Shape
 
@@ -56,12 +57,19 @@ class Scenario:
     def tree(self, work: Path, programs: Path) -> AbstractContextManager[Path]:
         """The tree, for as long as it is needed; of a computed one, the number of files."""
         if isinstance(self.shape, Pairs):
-            return pairs.made(self.shape, work)
+            return self._pairs(self.shape, work)
         if self.computed:
             return nullcontext(Path(str(self.shape.files)))
         if self.delay_us:
             return trees.with_latency(self.shape, work, programs, self.delay_us, self.attr_timeout)
         return trees.on_disk(self.shape, work, programs, self.shared)
+
+    @staticmethod
+    @contextmanager
+    def _pairs(shape: Pairs, work: Path) -> Iterator[Path]:
+        serving = web.serving([work]) if shape.form == "urls" else nullcontext()
+        with serving, pairs.made(shape, work) as target:
+            yield target
 
 
 _NAMES = ("find, names", "bfs, names", "fd, names")
@@ -99,6 +107,10 @@ _COMPARERS = {
         *("floor, 2, list", "filecmp, list", *(f"{loop}, list" for loop in _LOOPS)),
         *("ours: compare_dir()", "ours: compare() each", "ours: aio.compare() gathered"),
     ),
+    "urls": (
+        *("floor, 32 connections", "http.client, one at a time"),
+        *("ours: compare_dir_urls()", "ours: aio.compare() gathered"),
+    ),
 }
 
 
@@ -114,6 +126,11 @@ def _comparisons(size: int) -> Iterator[Scenario]:
             "compare-many-pairs",
             "pairs of 100 KB",
             Pairs("list", 1_000 // size, 100_000_000 // size),
+        ),
+        (
+            "compare-urls",
+            "URLs of 4 KB, 20 ms away",
+            Pairs("urls", 1_000 // size, 4_096_000 // size),
         ),
     ):
         keys = _COMPARERS[compared.form]
