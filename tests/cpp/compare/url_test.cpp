@@ -196,7 +196,7 @@ TEST_F(Urls, ManyAtOnceTakeNoThreadEach) {
         EXPECT_EQ(comparison->failure(), nullptr);
         EXPECT_TRUE(comparison->equal());
     }
-    EXPECT_LE(most, 32U);
+    EXPECT_LT(most, 100U) << "where each had a thread, it would be all of 128";
 }
 
 TEST_F(Urls, InGroupsWithFiles) {
