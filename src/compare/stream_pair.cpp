@@ -107,21 +107,24 @@ StreamPair::Step StreamPair::go_on(const std::atomic<bool>& stop) {
             news = true;
         }
         news = look_at_samples() || news;
-        if (difference_ != Difference::none) return Step::done;
+        if (difference_ != Difference::none) return conclude();
         if (judged_) {
             const std::uint64_t before = bytes_read_;
             news = compare_what_came() || news;
             compared += bytes_read_ - before;
-            if (difference_ != Difference::none) return Step::done;
-            if (sides_[0]->ended() && sides_[1]->ended()) {
-                for (const auto& side : sides_) side->check_unchanged();
-                return Step::done;
-            }
+            const bool ended = sides_[0]->ended() && sides_[1]->ended();
+            if (ended || difference_ != Difference::none) return conclude();
         }
         if (!news) return Step::waits;
         if (compared >= piece_size) return Step::more;
     }
     return Step::more;
+}
+
+// What has changed meanwhile is no answer.
+StreamPair::Step StreamPair::conclude() {
+    for (const auto& side : sides_) side->check_unchanged();
+    return Step::done;
 }
 
 void StreamPair::judge() {
@@ -201,7 +204,13 @@ bool StreamPair::look_at(Sample& sample, unsigned side) {
     }
     UrlStream& url = *sample.urls[side];
     if (url.ended()) return false;
-    if (!url.look()) return false;
+    try {
+        if (!url.look()) return false;
+    } catch (const CompareError&) {
+        if (!url.was_refused()) throw;
+        sample.given_up = true;  // the whole is under way
+        return true;
+    }
     if (url.head() == nullptr) return true;
     if (!url.head()->partial) {  // the server may: this is the whole once more
         sample.given_up = true;

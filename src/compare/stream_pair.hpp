@@ -99,7 +99,7 @@ class StreamPair {
     [[nodiscard]] bool is_whole(const Sample& sample, unsigned side) const noexcept;
     // Compares what both have.
     [[nodiscard]] bool compare_what_came();
-    [[nodiscard]] Step differ(Difference difference) noexcept;
+    [[nodiscard]] Step conclude();
 
     HttpClient& client_;
     const SourceRef sources_[2];

@@ -26,6 +26,7 @@ bool UrlStream::look() {
     try {
         return stream_->look();
     } catch (const HttpError& error) {
+        refused_ = error.status() == 429 || error.status() == 503;
         throw to_compare_error(error, name_);
     }
 }

@@ -28,6 +28,8 @@ class UrlStream {
     [[nodiscard]] std::span<const char> bytes() const noexcept { return stream_->bytes(); }
     void take(std::size_t count) noexcept { stream_->take(count); }
     [[nodiscard]] bool ended() const noexcept { return stream_->ended(); }
+    // After look() has thrown: whether the server is asked for too much at once.
+    [[nodiscard]] bool was_refused() const noexcept { return refused_; }
 
     // Throws when its head tells of another content than an earlier one, or is not of the part that
     // was asked for.
@@ -36,6 +38,7 @@ class UrlStream {
    private:
     std::string name_;
     std::unique_ptr<HttpStream> stream_;
+    bool refused_ = false;
 };
 
 [[nodiscard]] CompareError to_compare_error(const HttpError& error, const std::string& name);

@@ -82,6 +82,9 @@ _MAIN = (
         alias documents/;
     }
     location /one-connection/ { limit_conn connections 1; alias documents/; }
+    location /slow-one-connection/ {
+        limit_conn connections 1; limit_rate 40m; alias documents/;
+    }
     location /one-request/ { limit_req zone=requests; limit_req_status 429; alias documents/; }
 """
 )
@@ -242,6 +245,16 @@ def test_quick_check_adds_a_few_small_ranges(server: Nginx) -> None:
         assert 1 <= len(samples) <= 4
         assert {request.status for request in samples} <= {206, 499}
         assert sum(request.sent for request in samples) <= MEBI
+
+
+def test_samples_that_a_busy_server_refuses_do_not_matter(server: Nginx, documents: Path) -> None:
+    url = server.url("/slow-one-connection/large")
+    assert komparu.compare(url, documents / "large")
+    requests = server.log("/slow-one-connection/")
+    whole = [request.status for request in requests if not request.range]
+    samples = {request.status for request in requests if request.range}
+    assert whole == [200]
+    assert samples == {503}
 
 
 def test_small_bodies_take_one_request_each(server: Nginx, documents: Path) -> None:
