@@ -12,7 +12,7 @@ from komparu import _compare, _compare_archive, _compare_dir, _core
 from komparu._calls import await_end, pool, timed_out
 from komparu._errors import ComparisonTimeoutError, ConfigError
 from komparu._options import Options
-from komparu._sources import shown, source_of
+from komparu._sources import is_url, shown, source_of
 
 #: Called now and then with the pairs of files that have been compared, and the bytes read.
 ShowProgress = Callable[[int, int], None]
@@ -48,11 +48,7 @@ def answer(
     :raises KomparuError: when there is no answer
     """
     deadline = _Deadline(options.comparison_timeout)
-    refs = source_of("A", a, options), source_of("B", b, options)
-    probes = [_core.SourceProbe(pool(), ref) for ref in refs]
-    for probe in probes:
-        deadline.await_end(probe)
-    kinds = [probe.kind for probe in probes]
+    kinds = _kinds(a, b, options, deadline, archives=archives)
     if kinds == ["directory", "directory"]:
         tree = _compare_dir.start(a, b, options)
         poll = None if show is None else lambda: show(*tree.progress())
@@ -69,6 +65,22 @@ def answer(
     poll = None if show is None else lambda: show(0, files.bytes_read)
     deadline.await_end(files, poll)
     return Answer("files", files.equal)
+
+
+def _kinds(a: str, b: str, options: Options, deadline: _Deadline, *, archives: bool) -> list[str]:
+    """Return what the two are. A URL is only looked at where it may be one of two archives."""
+    refs = source_of("A", a, options), source_of("B", b, options)
+    urls = is_url(a), is_url(b)
+    kinds = ["file", "file"]
+    maybe_archives = archives
+    for index in sorted((0, 1), key=urls.__getitem__):
+        if urls[index] and not maybe_archives:
+            continue
+        probe = _core.SourceProbe(pool(), refs[index])
+        deadline.await_end(probe)
+        kinds[index] = probe.kind
+        maybe_archives = maybe_archives and probe.kind == "archive"
+    return kinds
 
 
 class _Deadline:

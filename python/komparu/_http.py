@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +58,8 @@ def _bundle(verify: bool | str) -> str:
     named = os.environ.get("SSL_CERT_FILE")
     if named:
         return named
+    import ssl  # not before it is needed: it takes as long as all the rest
+
     for known in (ssl.get_default_verify_paths().cafile, *_SYSTEM_BUNDLES):
         if known is not None and Path(known).is_file():
             return known
@@ -83,6 +83,8 @@ def _proxies(proxy: str | None) -> tuple[bytes, bytes, bytes]:
     """Return the proxies for http and for https, and the hosts that are reached without."""
     if proxy is not None:
         return os.fsencode(proxy), os.fsencode(proxy), b""
+    import urllib.request
+
     named = urllib.request.getproxies_environment()
     for_all = named.get("all", "")
     return (

@@ -38,7 +38,10 @@ class Source:
     def __repr__(self) -> str:
         shown = self.url
         if isinstance(shown, str) and "://" in shown:
-            parts = urlsplit(shown)
+            try:
+                parts = urlsplit(shown)
+            except ValueError:  # it may hold anything
+                return "Source(...)"
             place = parts.netloc.rpartition("@")[2]
             shown = f"{parts.scheme}://{place}{parts.path}" + ("?..." if parts.query else "")
         return f"Source({shown!r})"

@@ -150,7 +150,7 @@ ArchiveReader::State::State(Source& source, const ArchiveOptions& limits,
         return;
     }
     streamed_ = false;
-    if (!compressed) {
+    if (!compressed && source.is_seekable()) {
         if (is_volume(source)) fail("part of a multi-volume archive, which cannot be read");
         auto seekable = std::make_unique<SourceStream>(source, chunk, stopping_);
         SourceStream* const place = seekable.get();

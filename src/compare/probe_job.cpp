@@ -43,14 +43,15 @@ bool ProbeJob::is_directory() const {
 
 bool ProbeJob::is_archive() const {
     const auto is_unwanted = [this] { return stopping(); };
-    const auto source = open_source(*fs_, client_, source_, is_unwanted);
     try {
+        const auto source = open_source(*fs_, client_, source_, is_unwanted);
         ArchiveReader reader(*source, {}, is_unwanted);
         if (reader.has_signature()) return true;
         ArchiveEntry entry;
         return reader.next(entry) && !entry.name.empty();
     } catch (const CompareError& error) {
-        if (error.failure() == CompareFailure::archive) return false;
+        // What cannot be kept in memory can still be compared as it comes.
+        if (error.failure() == CompareFailure::archive || error.error() == EFBIG) return false;
         throw;
     }
 }

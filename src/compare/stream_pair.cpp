@@ -77,7 +77,7 @@ void StreamSide::take(std::size_t count) noexcept {
 bool StreamSide::ended() const noexcept { return url_ ? url_->ended() : at_end_; }
 
 void StreamSide::check_unchanged() {
-    if (file_) file_->check_unchanged();
+    if (!url_) file().check_unchanged();
 }
 
 StreamPair::StreamPair(FileSystem& fs, HttpClient& client, const SourceRef& a, const SourceRef& b,
@@ -216,7 +216,7 @@ bool StreamPair::look_at(Sample& sample, unsigned side) {
         sample.given_up = true;
         return true;
     }
-    url.expect(*sides_[side]->url()->head(), true);
+    url.expect(*sides_[side]->url()->head());
     bytes.append(url.bytes().data(), url.bytes().size());
     bytes_read_ += url.bytes().size();
     url.take(url.bytes().size());

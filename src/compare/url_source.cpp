@@ -73,7 +73,7 @@ UrlSource::UrlSource(std::shared_ptr<HttpClient> client, SourceRef source,
     char magic[4] = {};
     const std::size_t length = read_at(0, magic);
     const bool jumps = begins_like_a_directory_at_the_end({magic, length});
-    if (jumps && !(size_ && first_head_.accepts_ranges)) keep_everything();
+    if (jumps && !has_ranges()) keep_everything();
 }
 
 UrlSource::~UrlSource() = default;
@@ -135,20 +135,27 @@ std::size_t UrlSource::read_at(std::uint64_t offset, std::span<char> out) {
     return done;
 }
 
+bool UrlSource::has_ranges() const noexcept { return size_ && first_head_.accepts_ranges; }
+
+void UrlSource::begin_at(std::uint64_t first, std::optional<std::uint64_t> last) {
+    ask(first, last);
+    await_head();
+    stream_->expect(first_head_);
+    if (first == 0 || stream_->head()->partial) return;
+    // A server may do without ranges at any time: this is the whole once more.
+    first_head_.accepts_ranges = false;
+    position_ = 0;
+}
+
 void UrlSource::go_to(std::uint64_t offset) {
     const bool near = stream_ && position_ <= offset && offset - position_ <= skipped_size;
-    const bool ranges = size_ && first_head_.accepts_ranges;
-    if (!near && ranges && tail_.bytes.empty() && *size_ - offset <= kept_size) {
-        return keep_tail();
+    if (!near && has_ranges() && tail_.bytes.empty() && *size_ - offset <= kept_size) {
+        keep_tail();
+        if (has_ranges()) return;
     }
-    if (!near && (ranges || !stream_ || offset < position_)) {
-        ask(ranges ? offset : 0, {});
-        await_head();
-        stream_->expect(first_head_, position_ > 0);
-        if (!ranges && ++restarts_ == most_restarts) {
-            head_.bytes.clear();
-            return keep_everything();
-        }
+    if (!near && (has_ranges() || !stream_ || offset < position_)) {
+        begin_at(has_ranges() ? offset : 0, {});
+        if (!has_ranges() && ++restarts_ == most_restarts) return keep_everything_anew();
     }
     while (position_ < offset) {
         const std::span<const char> come = next();
@@ -164,16 +171,13 @@ void UrlSource::go_to(std::uint64_t offset) {
 void UrlSource::expect_known(std::span<const char> bytes) const {
     std::vector<char> known(bytes.size());
     known.resize(head_.read(position_, known));
-    if (!std::equal(known.begin(), known.end(), bytes.begin())) {
-        throw CompareError(CompareFailure::unreadable, EIO, name_, "changed while it was compared");
-    }
+    if (!std::equal(known.begin(), known.end(), bytes.begin())) fail_as_changed();
 }
 
 void UrlSource::keep_tail() {
     const std::uint64_t first = *size_ - std::min(*size_, kept_size);
-    ask(first, *size_ - 1);
-    await_head();
-    stream_->expect(first_head_, true);
+    begin_at(first, *size_ - 1);
+    if (position_ != first) return;
     Part tail{first, {}};
     for (auto come = next(); !come.empty(); come = next()) {
         tail.bytes.insert(tail.bytes.end(), come.begin(), come.end());
@@ -181,6 +185,10 @@ void UrlSource::keep_tail() {
     }
     tail_ = std::move(tail);
     stream_.reset();
+}
+
+void UrlSource::fail_as_changed() const {
+    throw CompareError(CompareFailure::unreadable, EIO, name_, "changed while it was compared");
 }
 
 void UrlSource::fail_as_too_large() const {
@@ -197,6 +205,16 @@ void UrlSource::keep_everything() {
         position_ += come.size();
     }
     size_ = head_.bytes.size();
+    kept_ = true;
+}
+
+void UrlSource::keep_everything_anew() {
+    const std::vector<char> known = std::exchange(head_.bytes, {});
+    keep_everything();
+    const std::vector<char>& now = head_.bytes;
+    if (now.size() < known.size() || !std::equal(known.begin(), known.end(), now.begin())) {
+        fail_as_changed();
+    }
 }
 
 }  // namespace filetree::compare

@@ -31,6 +31,7 @@ class UrlSource final : public Source {
     [[nodiscard]] const std::string& name() const noexcept override { return name_; }
     [[nodiscard]] std::optional<std::uint64_t> size() const noexcept override { return size_; }
     [[nodiscard]] std::size_t read_at(std::uint64_t offset, std::span<char> out) override;
+    [[nodiscard]] bool is_seekable() const noexcept override { return kept_ || has_ranges(); }
     // Each answer has been found to be of the same content when it came.
     void check_unchanged() override {}
 
@@ -43,8 +44,11 @@ class UrlSource final : public Source {
         [[nodiscard]] std::size_t read(std::uint64_t offset, std::span<char> out) const;
     };
 
+    [[nodiscard]] bool has_ranges() const noexcept;
     // Asks for what is at `first` and behind it, `last` included.
     void ask(std::uint64_t first, std::optional<std::uint64_t> last);
+    // Also waits for the head. Where the server has ranges no longer, it begins at 0.
+    void begin_at(std::uint64_t first, std::optional<std::uint64_t> last);
     // Until the head has come.
     void await_head();
     // What has come next; nothing at the end.
@@ -54,9 +58,12 @@ class UrlSource final : public Source {
     void go_to(std::uint64_t offset);
     // From the beginning of the stream, into head_.
     void keep_everything();
+    void keep_everything_anew();
     [[noreturn]] void fail_as_too_large() const;
+    [[noreturn]] void fail_as_changed() const;
     // What comes at position_ is what came there the first time, as far as that is known.
     void expect_known(std::span<const char> bytes) const;
+    // Unless it turns out that the server has no ranges.
     void keep_tail();
 
     const std::shared_ptr<HttpClient> client_;
@@ -67,6 +74,7 @@ class UrlSource final : public Source {
     std::unique_ptr<UrlStream> stream_;
     std::uint64_t position_ = 0;  // of what next() gives
     unsigned restarts_ = 0;
+    bool kept_ = false;  // all of it is in head_
     HttpHead first_head_;
     std::optional<std::uint64_t> size_;
     Part head_;  // the beginning, as far as it has been read

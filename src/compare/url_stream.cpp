@@ -31,16 +31,12 @@ bool UrlStream::look() {
     }
 }
 
-void UrlStream::expect(const HttpHead& earlier, bool part) const {
-    const auto fail = [this](const char* what) {
-        throw CompareError(CompareFailure::unreadable, EIO, name_, what);
-    };
+void UrlStream::expect(const HttpHead& earlier) const {
     // With a part, the length of the whole may be left open.
     const bool other_length = head()->length && head()->length != earlier.length;
     if (head()->validators != earlier.validators || other_length) {
-        fail("changed while it was compared");
+        throw CompareError(CompareFailure::unreadable, EIO, name_, "changed while it was compared");
     }
-    if (part && !head()->partial) fail("the server does not send the range that it was asked for");
 }
 
 }  // namespace filetree::compare

@@ -31,9 +31,8 @@ class UrlStream {
     // After look() has thrown: whether the server is asked for too much at once.
     [[nodiscard]] bool was_refused() const noexcept { return refused_; }
 
-    // Throws when its head tells of another content than an earlier one, or is not of the part that
-    // was asked for.
-    void expect(const HttpHead& earlier, bool part) const;
+    // Throws when its head tells of another content than an earlier one.
+    void expect(const HttpHead& earlier) const;
 
    private:
     std::string name_;

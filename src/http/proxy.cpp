@@ -89,4 +89,6 @@ std::string proxy_of(const Url& url, const HttpProxies& proxies) {
     return proxy;
 }
 
+bool is_https(const std::string& proxy) { return lower(proxy).starts_with("https:"); }
+
 }  // namespace filetree::http

@@ -197,7 +197,8 @@ int HttpTransfer::on_connected(void* self, char* address, char* local, int port,
         transfer.wrong_ = transfer.error(EACCES, "its address is not public");
         return CURL_PREREQFUNC_ABORT;
     }
-    if (transfer.url_.scheme() == "http") {
+    const bool encrypted = transfer.url_.scheme() == "https" || http::is_https(transfer.proxy_);
+    if (!encrypted) {
         transfer.socket_ = http::find_socket({address, port, local, local_port});
         if (http::has_input(transfer.socket_)) {  // an answer to no question
             transfer.wrong_ = transfer.error(EPROTO, "it answers before it is asked");

@@ -156,6 +156,7 @@ def test_a_source_shows_no_secrets() -> None:
     )
     assert repr(source) == "Source('https://host/path?...')"
     assert repr(komparu.Source("path")) == "Source('path')"
+    assert repr(komparu.Source("http://me:secret@[::1/")) == "Source(...)"
 
 
 def test_each_source_of_many_has_its_own_headers(server: Nginx, documents: Path) -> None:

@@ -7,6 +7,7 @@ import errno
 import os
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -259,3 +260,19 @@ def test_no_ranges_are_asked_of_a_server_that_offers_none(offer: str, same: Path
         assert komparu.compare(server.url(), same, timeout=10, proxy="")
         assert komparu.compare(server.url(), server.url("/b"), timeout=10, proxy="")
     assert [request.range for request in server.requests] == [None] * 3
+
+
+# ---- Archives -----------------------------------------------------------------------------------
+
+
+def test_a_server_may_do_without_ranges_at_any_time(tmp_path: Path) -> None:
+    path = tmp_path / "file.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in "abc":
+            archive.writestr(name, os.urandom(2 * MEBI))
+    answer = hostile.honest(path.read_bytes(), "Accept-Ranges: bytes")
+    for hashed in (False, True):
+        with Server(answer) as server:
+            assert komparu.compare_archive(server.url(), path, proxy="", hash_compare=hashed).equal
+            assert any(request.range for request in server.requests)
+            assert len(server.requests) < 10

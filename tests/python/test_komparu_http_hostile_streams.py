@@ -11,6 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -312,3 +313,25 @@ def test_what_unpacks_to_much_waits_for_a_slow_other_side(last: bytes) -> None:
     with Server(fast) as packing, Server(slow) as plain:
         equal = komparu.compare(packing.url(), plain.url(), timeout=20, proxy="")
     assert equal is (last != b"\1")
+
+
+# ---- Files that change --------------------------------------------------------------------------
+
+
+def test_a_file_that_changes_before_an_answer_comes_is_no_answer(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"12345")
+    asked, changed = threading.Event(), threading.Event()
+
+    def answer(peer: Peer, request: Request) -> None:
+        asked.set()
+        peer.wait_for(changed)
+        hostile.honest(b"123456")(peer, request)
+
+    with Server(answer) as server, ThreadPoolExecutor(1) as executor:
+        answered = executor.submit(komparu.compare, server.url(), file, proxy="")
+        assert asked.wait(support.LIVENESS)
+        file.write_bytes(b"123456")
+        changed.set()
+        with pytest.raises(komparu.SourceReadError, match="changed"):
+            answered.result(support.LIVENESS)
