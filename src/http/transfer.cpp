@@ -15,7 +15,6 @@ namespace filetree {
 namespace {
 
 using http::Clock;
-using http::Url;
 
 constexpr unsigned most_redirects = 10;
 constexpr std::size_t most_bytes_ahead = std::size_t{1} << 20U;
@@ -128,7 +127,9 @@ void HttpTransfer::set_up(CURL* easy) {
     if (!has_left_) {
         for (const auto& [name, value] : options.headers) {
             // libcurl's way to send a header without a value.
-            add_header(value.empty() ? name + ";" : name + ": " + value);
+            std::string line = name;
+            line += value.empty() ? ";" : ": ";
+            add_header(line += value);
         }
     }
     set(CURLOPT_HTTPHEADER, headers_.get());

@@ -79,7 +79,7 @@ class HttpTransfer {
     [[nodiscard]] std::optional<http::Clock::time_point> client_deadline() const;
     // True: as client_finish().
     [[nodiscard]] bool client_time_out();
-    void client_fail(HttpError error);
+    void client_fail(HttpError failure);
 
    private:
     enum class Body : std::uint8_t { content, discarded };
@@ -92,7 +92,7 @@ class HttpTransfer {
     static int on_debug(CURL* handle, curl_infotype kind, char* text, std::size_t size, void* self);
 
     [[nodiscard]] bool judges_addresses() const noexcept;
-    void set_up(CURL* handle);
+    void set_up(CURL* easy);
     // When all of the head has come.
     void judge_head();
     [[nodiscard]] bool is_redirect() const noexcept;
@@ -108,45 +108,45 @@ class HttpTransfer {
 
     const HttpRequest request_;
     const std::function<void()> on_change_;
-    std::atomic<bool> cancelled_{false};
 
     // The client's.
     http::Url url_;
     const std::string first_origin_;
-    unsigned hops_ = 0;
-    bool has_left_ = false;  // the first origin
-    bool fresh_ = false;     // on a new connection only
+    std::string proxy_;
     http::EasyHandle easy_;
     struct FreeList {
         void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
     };
     std::unique_ptr<curl_slist, FreeList> headers_;
-    std::string proxy_;
-    // Where what comes is not encrypted.
-    curl_socket_t socket_ = CURL_SOCKET_BAD;
-    bool stale_ = false;  // the connection that was to be used, which has had no request
     http::Answer answer_;
-    bool head_complete_ = false;
-    std::size_t head_bytes_ = 0;
-    Body body_ = Body::discarded;
-    std::uint64_t received_ = 0;
+    std::optional<HttpError> wrong_;         // why it is to fail
     std::optional<std::uint64_t> expected_;  // bytes of the body
-    bool paused_ = false;
-    std::optional<HttpError> wrong_;  // why it is to fail
+    std::uint64_t received_ = 0;
+    std::size_t head_bytes_ = 0;
     http::Clock::time_point begun_;
     http::Clock::time_point last_activity_;
     http::Clock::time_point head_came_;
+    unsigned hops_ = 0;
+    curl_socket_t socket_ = CURL_SOCKET_BAD;  // where what comes is not encrypted
+    Body body_ = Body::discarded;
+    bool has_left_ = false;  // the first origin
+    bool stale_ = false;     // the connection that was to be used, which has had no request
+    bool fresh_ = false;     // on a new connection only
+    bool head_complete_ = false;
+    bool paused_ = false;
 
-    mutable std::mutex mutex_;
-    std::vector<char> come_;
-    std::optional<HttpHead> head_;
-    http::Coding coding_ = http::Coding::identity;  // set with it
+    std::atomic<bool> cancelled_{false};
+    // Guarded by mutex_, all that follows.
     bool complete_ = false;
     bool full_ = false;  // the client waits
     bool caller_waits_ = false;
     bool head_told_ = false;
     bool end_told_ = false;
+    http::Coding coding_ = http::Coding::identity;  // set with head_
+    std::optional<HttpHead> head_;
+    std::vector<char> come_;
     std::exception_ptr failure_;
+    mutable std::mutex mutex_;
 };
 
 }  // namespace filetree
