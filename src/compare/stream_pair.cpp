@@ -34,8 +34,6 @@ StreamSide::StreamSide(FileSystem& fs, HttpClient& client, const SourceRef& sour
     chunk_ = static_cast<std::size_t>(std::min<std::uint64_t>(chunk, size_.value_or(chunk)));
 }
 
-const std::string& StreamSide::name() const noexcept { return url_ ? url_->name() : path_; }
-
 std::optional<std::uint64_t> StreamSide::size() const noexcept {
     return url_ ? url_->head()->length : size_;
 }

@@ -26,7 +26,6 @@ class StreamSide {
     StreamSide(FileSystem& fs, HttpClient& client, const SourceRef& source, std::size_t chunk,
                const std::function<void()>& on_change);
 
-    [[nodiscard]] const std::string& name() const noexcept;
     [[nodiscard]] UrlStream* url() noexcept { return url_ ? &*url_ : nullptr; }
     // Whether what can be known before the content is known.
     [[nodiscard]] bool is_known() const noexcept { return !url_ || url_->head() != nullptr; }
