@@ -1,11 +1,11 @@
 """Make docs/terminal.svg: what a terminal shows of a real run.
 
-``python docs/terminal.py docs/terminal.svg``, in the environment in which ``make try`` has installed the
-packages. It reports on /usr.
+``.venv/bin/python docs/terminal.py docs/terminal.svg``, after ``make try``; it reports on /usr.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -36,7 +36,7 @@ def make_trees(top: Path) -> None:
 
 def main() -> None:
     """Run the commands and write the picture."""
-    console = Console(width=80, record=True, file=Path(os.devnull).open("w"))
+    console = Console(width=80, record=True, file=io.StringIO())
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     with tempfile.TemporaryDirectory() as top:
         make_trees(Path(top))

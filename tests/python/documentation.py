@@ -31,6 +31,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -141,6 +142,30 @@ def _add(page: Page, token: Token, lines: list[str]) -> None:
 def _first(token: Token) -> int:
     assert token.map is not None
     return token.map[0] + 1
+
+
+# ---- Links ---------------------------------------------------------------------------------------
+
+
+def dead_links(page: Page) -> list[str]:
+    """Links and pictures of a page that lead to no file, or to no heading of the page."""
+    found, headings = [], set()
+    tokens = MarkdownIt("commonmark").parse(page.path.read_text("utf-8"))
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if before is not None and before.type == "heading_open":
+            headings.add(re.sub(r"[^\w\- ]", "", token.content.lower()).replace(" ", "-"))
+        for child in token.children or ():
+            found.append(str(child.attrs.get("href") or child.attrs.get("src") or ""))
+    return [link for link in found if link and not _leads_somewhere(link, page, headings)]
+
+
+def _leads_somewhere(link: str, page: Page, headings: set[str]) -> bool:
+    if re.match(r"(https?|mailto):", link):
+        return True  # elsewhere: not this test's business
+    path, _, heading = unquote(link).partition("#")
+    if not path:
+        return heading in headings
+    return (page.path.parent / path).exists()
 
 
 # ---- Sessions ------------------------------------------------------------------------------------

@@ -92,6 +92,18 @@ def test_blocks_are_found_with_their_lines_and_remarks(tmp_path: Path) -> None:
     assert not page.calls_make  # what is not run calls nothing
 
 
+def test_dead_links_are_found(tmp_path: Path) -> None:
+    page = page_of(
+        tmp_path,
+        """\
+        # What `it` is, really
+        [a](page.md) [b](nothing.md) [c](#what-it-is-really) [d](#what-it-was)
+        [e](https://example.org) ![f](nothing.svg) [g](page.md#what-it-is-really)
+        """,
+    )
+    assert documentation.dead_links(page) == ["nothing.md", "#what-it-was", "nothing.svg"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
