@@ -40,7 +40,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SETUPS = ROOT / "tests" / "documentation"
 
 RUN = ("sh", "console", "python", "sql", "cpp", "cmake", "json")
-NO_CODE = ("text", "{toctree}", "{eval-rst}")  # the latter two are for Sphinx
+# Those in braces tell Sphinx what to do; a file that is included is tested where it lies.
+NO_CODE = ("text", "{toctree}", "{eval-rst}", "{include}", "{literalinclude}")
 
 _NUMBERS_VARY = "<!-- numbers vary -->"
 _NOT_RUN = re.compile(r"<!-- not run: (?P<reason>\S.*\S) -->")
@@ -122,6 +123,8 @@ def make_calls(block: Block) -> Iterator[str]:
 
 def _add(page: Page, token: Token, lines: list[str]) -> None:
     language, line = token.info.strip(), _first(token)
+    if language.startswith("{"):
+        language = language.partition(" ")[0]
     above = lines[line - 2].strip() if line > 1 else ""
     reason = _NOT_RUN.fullmatch(above)
     if language in RUN:
@@ -148,12 +151,16 @@ def _first(token: Token) -> int:
 
 
 def dead_links(page: Page) -> list[str]:
-    """Links and pictures of a page that lead to no file, or to no heading of the page."""
-    found, headings = [], set()
-    tokens = MarkdownIt("commonmark").parse(page.path.read_text("utf-8"))
+    """Links, pictures and inclusions that lead to no file, or to no heading of the page."""
+    text = page.path.read_text("utf-8")
+    found = []
+    headings = set(re.findall(r"^\(([\w-]+)\)=$", text, re.MULTILINE))  # Sphinx's labels
+    tokens = MarkdownIt("commonmark").parse(text)
     for before, token in zip([None, *tokens], tokens, strict=False):
         if before is not None and before.type == "heading_open":
             headings.add(re.sub(r"[^\w\- ]", "", token.content.lower()).replace(" ", "-"))
+        if token.type == "fence" and re.match(r"\{\w*include\} ", token.info):
+            found.append(token.info.split()[1])
         for child in token.children or ():
             found.append(str(child.attrs.get("href") or child.attrs.get("src") or ""))
     return [link for link in found if link and not _leads_somewhere(link, page, headings)]

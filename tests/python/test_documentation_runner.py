@@ -47,6 +47,7 @@ def failure(directory: Path, text: str) -> str:
     [
         ("'''\nmake\n'''\n", "page.md:1: a block without a language"),
         ("x\n\n'''fish\nmake\n'''\n", "page.md:3: an unknown language: fish"),
+        ("x\n\n'''{code} sh\nmake\n'''\n", "page.md:3: an unknown language: {code}"),
         ("x\n\n    make\n", "page.md:3: an indented code block"),
         ("- x\n\n  '''fish\n  make\n  '''\n", "page.md:3: an unknown language: fish"),
         ("<!-- not run: -->\n'''sh\nmake\n'''\n", "page.md: a remark that is malformed or"),
@@ -99,9 +100,19 @@ def test_dead_links_are_found(tmp_path: Path) -> None:
         # What `it` is, really
         [a](page.md) [b](nothing.md) [c](#what-it-is-really) [d](#what-it-was)
         [e](https://example.org) ![f](nothing.svg) [g](page.md#what-it-is-really)
+
+        (label)=
+        '''{include} nothing.cpp
+        '''
+        [h](#label)
         """,
     )
-    assert documentation.dead_links(page) == ["nothing.md", "#what-it-was", "nothing.svg"]
+    assert documentation.dead_links(page) == [
+        "nothing.md",
+        "#what-it-was",
+        "nothing.svg",
+        "nothing.cpp",
+    ]
 
 
 @pytest.mark.parametrize(
