@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,6 +47,31 @@ python_maximum_signature_line_length = 80
 nitpick_ignore_regex = [
     ("py:.*", r"(os|collections|asyncio|fnmatch|logging|tempfile|pyarrow|errno)(\..*)?"),
     ("py:.*", r"(str|bytes|int|float|bool|object|list|dict|set|tuple|None|Any|AnyStr|T)"),
-    ("py:.*", r"(Iterable|Iterator|Mapping|Sequence|Callable|PathLike|Schema|RecordBatch)"),
+    (
+        "py:.*",
+        r"(Iterable|Iterator|Mapping|Sequence|Callable|PathLike|Schema|RecordBatch|StrPath|AnySource)",
+    ),
     ("py:.*", r"\w*(Error|Interrupt)|Exception"),
 ]
+
+
+def _add_types(
+    _app: Sphinx, what: str, _name: str, documented: Any, _options: Any, lines: list[str]
+) -> None:
+    """Say of the attributes that a class describes what their annotations say."""
+    if what not in ("class", "exception"):
+        return
+    annotations = inspect.get_annotations(documented)
+    described = [match[1] for line in lines if (match := re.match(r":ivar (\w+):", line))]
+    lines += [f":vartype {name}: {annotations[name]}" for name in described if name in annotations]
+
+
+def _escape_asterisks(_app: Sphinx, _context: Any, lines: list[str]) -> None:
+    """Keep patterns in the text of an option from being markup."""
+    lines[:] = [line.replace("'*", r"'\*") for line in lines]
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what is above."""
+    app.connect("autodoc-process-docstring", _add_types)
+    app.connect("sphinx-click-process-options", _escape_asterisks)
