@@ -25,7 +25,7 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src 
 CPP := $(shell find include src tests bench examples -name '*.[ch]pp' -o -name '*.[ch]')
 TESTED_PRESETS := dev asan tsan
 
-.PHONY: help setup try test test-cpp test-python kill fuzz bench lint format clean
+.PHONY: help setup try test test-cpp test-python kill fuzz bench docs lint format clean
 
 help:
 	@echo 'make try [DIR=/usr]  install what is missing, build, report on DIR, say what was found'
@@ -34,6 +34,7 @@ help:
 	@echo 'make kill            kill reports and cut their power, again and again (KILLS=200 CUTS=1000)'
 	@echo 'make fuzz            libFuzzer on the readers of foreign bytes (FUZZ_SECONDS=600 each)'
 	@echo 'make bench           measure beside other tools (QUICK=1: smaller trees)'
+	@echo 'make docs            the documentation, in build/docs'
 	@echo 'make lint, format    check the style of everything; mend what can be mended'
 
 setup: $(VENV)/.installed
@@ -105,6 +106,12 @@ bench: $(VENV)/.test-tools
 	cmake --build --preset release -j $(JOBS)
 	$(BIN)/python bench/run.py --build build/release --python $(BIN)/python \
 		$(if $(QUICK),--quick) $(BENCH_ARGS)
+
+# The packages are installed, as the reference is made from them.
+docs: $(VENV)/.installed
+	$(BIN)/pip install -q --no-build-isolation '.[docs]'
+	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs build/docs
+	@echo 'build/docs/index.html'
 
 lint: $(VENV)/.test-tools
 	@tools/apt-install $(LINT_PACKAGES)

@@ -3,7 +3,7 @@
 // The one error vocabulary of the core.
 //
 // Inside the core a failure is a value: an errno (0 means success) or a Result<T>. At the edge,
-// when a call cannot begin at all, it is a filetree::Error. Failures met on the way through a tree
+// when a call cannot begin at all, it is a SystemError. Failures met on the way through a tree
 // are collected as EntryError values; none of them ends a walk.
 
 #include <stdexcept>

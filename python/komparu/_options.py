@@ -170,6 +170,20 @@ os.register_at_fork(after_in_child=_after_fork)
 def configure(**options: Any) -> None:
     """Set defaults for all later calls, those of other threads included.
 
+    What a call or a :class:`Source` gives comes before them. Options that functions have mean here
+    what they mean there. Their defaults, where nothing is configured: ``chunk_size=65536``,
+    ``size_precheck=True``, ``quick_check=True``, ``headers=None``, ``timeout=30.0`` (seconds),
+    ``follow_redirects=True``, ``verify_ssl=True``, ``proxy=None``, ``max_workers=0``,
+    ``follow_symlinks=True``, ``ignore=None``, ``hash_compare=False``,
+    ``max_decompressed_size=1 << 30`` (bytes), ``max_compression_ratio=200``,
+    ``max_archive_entries=100_000``, ``max_entry_name_length=4096`` (bytes),
+    ``comparison_timeout=300.0`` (seconds). None switches a limit or a timeout off. Only here there
+    are:
+
+    :param allow_private_redirects: redirects may lead to addresses that are not public, such as
+        those of this host and its network; default False
+    :param block_private: the first URL may not lead there either, for services that take URLs from
+        strangers; default False
     :raises ConfigError: when an option is unknown or its value cannot be used; then none is set
     """
     checked = {name: check(name, value) for name, value in options.items()}

@@ -50,10 +50,15 @@ class Source:
 class DiffReason(str, enum.Enum):
     """Why two things of one name are not the same."""
 
+    #: Their bytes differ; of symlinks that are not followed their texts, of devices their numbers.
     CONTENT_MISMATCH = "content_mismatch"
+    #: Their sizes differ.
     SIZE_MISMATCH = "size_mismatch"
+    #: Not in use: a name that one side lacks is in ``only_left`` or ``only_right``.
     MISSING = "missing"
+    #: One is a file, the other a directory, a device or the like.
     TYPE_MISMATCH = "type_mismatch"
+    #: What a URL holds could not be fetched.
     READ_ERROR = "read_error"
 
 

@@ -43,8 +43,9 @@ class BinaryFile(BatchStream):
 def read_binary(path: _arguments.StrPath) -> BinaryFile:
     """Read a file that :func:`pwalk.report` has written with ``format="binary"``.
 
-    The columns are those of :func:`pwalk.scan`; files of either byte order and of either time unit
-    are read. Of a torn file every whole record is delivered; :attr:`BinaryFile.torn` says so then.
+    The format is PWAL, version 1, as ``src/report/pwal_format.hpp`` has it. The columns are those
+    of :func:`pwalk.scan`; files of either byte order and of either time unit are read. Of a torn
+    file every whole record is delivered; :attr:`BinaryFile.torn` says so then.
 
     :param path: the file
     :returns: its rows, as a stream that can be consumed once

@@ -44,8 +44,8 @@ class Change:
 
     :ivar path: the entry's full path; undecodable bytes are surrogate escapes
     :ivar what: which kinds of change, of ``"group"``, ``"setgid"`` (given to a directory),
-        ``"permissions"`` (bits given) and ``"cleared"`` (setuid or setgid bits that a change of
-        group took from a file)
+        ``"permissions"`` (bits given) and ``"cleared"`` (bits taken: setuid or setgid that a change
+        of group took from a file; in an undo, what the repair gave)
     :ivar old_mode: permission bits before (0 to 0o7777)
     :ivar new_mode: permission bits after
     :ivar old_uid: owner before

@@ -98,6 +98,10 @@ def report(
     The file appears under its name only when it is complete. An entry that cannot be looked at
     does not end the report: it is one of the errors returned.
 
+    Parquet is Apache's, written by pyarrow, with the columns of :func:`pwalk.scan`. CSV is that of
+    pwalk 3.0 (John Dey's), byte for byte up to the order of lines. Binary is PWAL, version 1, as
+    ``src/report/pwal_format.hpp`` has it.
+
     :param top: the directory to report on
     :param format: ``"parquet"``, ``"csv"`` as pwalk 3.0 writes it, or ``"binary"``, which
         :func:`pwalk.read_binary` reads
@@ -105,10 +109,10 @@ def report(
         ``scan.csv.gz`` or ``scan.pwal`` in the working directory; ``"-"`` for CSV on standard
         output
     :param max_threads: cores to keep busy; None for all that this process may use
-    :param buffer_threshold: bytes that may wait in memory for the file, or a text such as
-        ``"512MB"``; what is beyond waits in temporary files, in :func:`tempfile.gettempdir`, that
-        have no name and so cannot be left behind. The scan itself waits only when nothing can be
-        written there
+    :param buffer_threshold: bytes that may wait in memory for the file, or a text: ``"512MB"``
+        counts in thousands, ``"512MiB"`` and ``"512M"`` in 1,024s. What is beyond waits in
+        temporary files, in :func:`tempfile.gettempdir`, that have no name and so cannot be left
+        behind. The scan itself waits only when nothing can be written there
     :param ignore_snapshots: leave out directories called ``.snapshot``
     :param one_file_system: leave out entries of other mounts
     :param exclude: paths to leave out, matched whole, component by component

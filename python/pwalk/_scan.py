@@ -69,8 +69,8 @@ def scan(
 ) -> Scan:
     """Scan a tree into a live stream of Arrow record batches, without a file.
 
-    The columns are those that :func:`pwalk.report` writes to Parquet. Rows come in no particular
-    order.
+    The columns are those that :func:`pwalk.report` writes to Parquet; :attr:`Scan.schema` has them.
+    Rows come in no particular order. The stream is that of the Arrow project's C stream interface.
 
     :param top: the directory to scan
     :param max_threads: cores to keep busy; None for all that this process may use
@@ -81,6 +81,7 @@ def scan(
     :param max_inflight: operations under way at once, at most; None for 128
     :param stall_timeout: seconds after which a call that does not return is given up
     :param cached_attributes: take from network file systems the attributes they hold already
+    :returns: the stream, already at work
     :raises OSError: when the top is missing, is no directory or cannot be read
     :raises TypeError: when an argument has the wrong type
     :raises ValueError: when an argument has a value that cannot be used

@@ -14,6 +14,7 @@ an unknown language is a problem, so that nothing goes unnoticed.
     directory; its file has the name that ``add_executable`` gives it
 :``json``: parsed, as one document or as lines
 :``text``: no code
+:``{include}`` and the like: what Sphinx makes something of: no code
 
 All blocks of a page run in order, in one directory, and ``sh`` and ``console`` in one shell. A
 comment on the line above a block says more of it:
