@@ -124,6 +124,7 @@ lint: $(VENV)/.test-tools
 	$(BIN)/mypy tests/python
 	$(BIN)/mypy bench
 	$(BIN)/mypy examples
+	$(BIN)/mypy docs/terminal.py
 
 format:
 	clang-format -i $(CPP)
