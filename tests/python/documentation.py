@@ -14,7 +14,7 @@ an unknown language is a problem, so that nothing goes unnoticed.
     directory; its file has the name that ``add_executable`` gives it
 :``json``: parsed, as one document or as lines
 :``text``: no code
-:``{...}``: what Sphinx makes something of: no code
+:``{include}`` and the like: what Sphinx makes something of: no code
 
 All blocks of a page run in order, in one directory, and ``sh`` and ``console`` in one shell. A
 comment on the line above a block says more of it:
@@ -32,6 +32,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -40,7 +41,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SETUPS = ROOT / "tests" / "documentation"
 
 RUN = ("sh", "console", "python", "sql", "cpp", "cmake", "json")
-NO_CODE = ("text",)
+# Those in braces tell Sphinx what to do; a file that is included is tested where it lies.
+NO_CODE = ("text", "{toctree}", "{eval-rst}", "{include}", "{literalinclude}")
 
 _NUMBERS_VARY = "<!-- numbers vary -->"
 _NOT_RUN = re.compile(r"<!-- not run: (?P<reason>\S.*\S) -->")
@@ -122,6 +124,8 @@ def make_calls(block: Block) -> Iterator[str]:
 
 def _add(page: Page, token: Token, lines: list[str]) -> None:
     language, line = token.info.strip(), _first(token)
+    if language.startswith("{"):
+        language = language.partition(" ")[0]
     above = lines[line - 2].strip() if line > 1 else ""
     reason = _NOT_RUN.fullmatch(above)
     if language in RUN:
@@ -134,7 +138,7 @@ def _add(page: Page, token: Token, lines: list[str]) -> None:
                 not_run=reason["reason"] if reason else "",
             )
         )
-    elif language not in NO_CODE and not language.startswith("{"):  # else for Sphinx
+    elif language not in NO_CODE:
         what = f"an unknown language: {language}" if language else "a block without a language"
         page.problems.append(f"{page.name}:{line}: {what}")
 
@@ -142,6 +146,34 @@ def _add(page: Page, token: Token, lines: list[str]) -> None:
 def _first(token: Token) -> int:
     assert token.map is not None
     return token.map[0] + 1
+
+
+# ---- Links ---------------------------------------------------------------------------------------
+
+
+def dead_links(page: Page) -> list[str]:
+    """Links, pictures and inclusions that lead to no file, or to no heading of the page."""
+    text = page.path.read_text("utf-8")
+    found = []
+    headings = set(re.findall(r"^\(([\w-]+)\)=$", text, re.MULTILINE))  # Sphinx's labels
+    tokens = MarkdownIt("commonmark").parse(text)
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if before is not None and before.type == "heading_open":
+            headings.add(re.sub(r"[^\w\- ]", "", token.content.lower()).replace(" ", "-"))
+        if token.type == "fence" and re.match(r"\{\w*include\} ", token.info):
+            found.append(token.info.split()[1])
+        for child in token.children or ():
+            found.append(str(child.attrs.get("href") or child.attrs.get("src") or ""))
+    return [link for link in found if link and not _leads_somewhere(link, page, headings)]
+
+
+def _leads_somewhere(link: str, page: Page, headings: set[str]) -> bool:
+    if re.match(r"(https?|mailto):", link):
+        return True  # elsewhere: not this test's business
+    path, _, heading = unquote(link).partition("#")
+    if not path:
+        return heading in headings
+    return (page.path.parent / path).exists()
 
 
 # ---- Sessions ------------------------------------------------------------------------------------

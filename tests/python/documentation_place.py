@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +55,7 @@ def run_page(path: Path, place: Path, prefix: Path | None) -> str:
     answer = os.dup(1)
     os.dup2(2, 1)
     try:
-        with _hosts(page.hosts, cwd, place / "hosts") as bundle:
+        with _system_log(), _hosts(page.hosts, cwd, place / "hosts") as bundle:
             environment = documentation_run.environment(prefix, bundle)
             os.environ.clear()
             os.environ.update(environment)
@@ -82,13 +84,9 @@ def _enter_root(root: Path, needed: Sequence[Path]) -> None:
     """
     root.mkdir()
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", root)
-    for entry in Path("/").iterdir():
-        at = root / entry.name
-        if entry.is_symlink():
-            at.symlink_to(entry.readlink())
-        elif entry.is_dir() and entry.name not in EMPTY:
-            at.mkdir()
-            _mount("--rbind", entry, at)
+    _mirror(Path("/"), root, ("dev", *EMPTY))
+    (root / "dev").mkdir()
+    _mirror(Path("/dev"), root / "dev", ("log",))
     for name in EMPTY:
         (root / name).mkdir()
         _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", root / name)
@@ -100,8 +98,42 @@ def _enter_root(root: Path, needed: Sequence[Path]) -> None:
     os.chroot(root)
 
 
+def _mirror(source: Path, at: Path, but: Sequence[str]) -> None:
+    """Let all that is in one directory, ``but`` some names, be in another, too."""
+    for entry in source.iterdir():
+        if entry.name in but or entry.is_socket():
+            continue
+        if entry.is_symlink():
+            (at / entry.name).symlink_to(entry.readlink())
+            continue
+        if entry.is_dir():
+            (at / entry.name).mkdir()
+        else:
+            (at / entry.name).touch()
+        _mount("--rbind", entry, at / entry.name)
+
+
 def _mount(*words: str | Path) -> None:
     subprocess.run(["mount", *words], check=True, capture_output=True)
+
+
+@contextmanager
+def _system_log() -> Iterator[None]:
+    """A log daemon, as machines have one, that forgets all it is told."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind("/dev/log")
+
+        def read() -> None:
+            while log.recv(1 << 16):
+                pass
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            yield
+        finally:
+            log.shutdown(socket.SHUT_RD)
+            reader.join()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import Any
 
 import documentation
 import duckdb
+import pyarrow
 from documentation import Block, Page
 
 # Reads names of scripts, runs each in this same shell, and says how it ended. A script finds in $?
@@ -165,7 +166,7 @@ class Runner:
             for statement in statements:
                 answer = self._database.sql(statement.query)
                 if answer is not None:  # or it has been run already
-                    answer.write_csv(os.devnull)
+                    pyarrow.table(answer)
         except duckdb.Error as error:
             raise PageError(f"{self._page.name}:{block.line}: {error}") from error
         self._check(bool(statements), block.line, "no SQL statement")

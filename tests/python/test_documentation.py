@@ -35,9 +35,14 @@ def test_every_block_says_what_it_is(page: Page) -> None:
 
 
 @by_name
+def test_every_link_leads_somewhere(page: Page) -> None:
+    assert documentation.dead_links(page) == []
+
+
+@by_name
 def test_what_a_page_says_is_so(page: Page, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if not page.to_run:
-        pytest.skip("no code on this page")
+        pytest.skip("nothing on this page is to be run")
     if page.hosts:
         for program in ("nginx", "openssl"):
             if shutil.which(program, path="/usr/local/bin:/usr/bin:/usr/sbin:/sbin") is None:

@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import shutil
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import documentation
+import documentation_run
 import pytest
-import support
 from documentation import Page
-
-# Runs a page in the directory ARGUMENT/page, and prints how it failed.
-RUN = """
-import sys
-from pathlib import Path
-import documentation, documentation_run
-path = Path(sys.argv[1])
-(path.parent / "page").mkdir()
-(path.parent / "scripts").mkdir()
-page = documentation.read(path)
-try:
-    runner = documentation_run.Runner(page, path.parent / "page", path.parent / "scripts")
-    runner.run()
-except documentation_run.PageError as failed:
-    print("FAILED", failed)
-"""
 
 
 def page_of(directory: Path, text: str) -> Page:
@@ -34,12 +19,23 @@ def page_of(directory: Path, text: str) -> Page:
     return documentation.read(path)
 
 
-def failure(directory: Path, text: str) -> str:
-    """How a page fails, or nothing."""
-    page = page_of(directory, text)
-    assert page.problems == []
-    printed = support.run_script(RUN, page.path, cwd=directory).stdout.decode()
-    return printed.partition("FAILED ")[2].removeprefix(f"{directory}/")
+@pytest.fixture
+def failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Runs a page and says how it failed, or nothing."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(text: str) -> str:
+        page = page_of(tmp_path, text)
+        assert page.problems == []
+        for name in ("cwd", "scripts"):
+            (tmp_path / name).mkdir()
+        try:
+            documentation_run.Runner(page, tmp_path / "cwd", tmp_path / "scripts").run()
+        except documentation_run.PageError as error:
+            return str(error).removeprefix(f"{tmp_path}/")
+        return ""
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -47,6 +43,7 @@ def failure(directory: Path, text: str) -> str:
     [
         ("'''\nmake\n'''\n", "page.md:1: a block without a language"),
         ("x\n\n'''fish\nmake\n'''\n", "page.md:3: an unknown language: fish"),
+        ("x\n\n'''{code} sh\nmake\n'''\n", "page.md:3: an unknown language: {code}"),
         ("x\n\n    make\n", "page.md:3: an indented code block"),
         ("- x\n\n  '''fish\n  make\n  '''\n", "page.md:3: an unknown language: fish"),
         ("<!-- not run: -->\n'''sh\nmake\n'''\n", "page.md: a remark that is malformed or"),
@@ -92,6 +89,28 @@ def test_blocks_are_found_with_their_lines_and_remarks(tmp_path: Path) -> None:
     assert not page.calls_make  # what is not run calls nothing
 
 
+def test_dead_links_are_found(tmp_path: Path) -> None:
+    page = page_of(
+        tmp_path,
+        """\
+        # What `it` is, really
+        [a](page.md) [b](nothing.md) [c](#what-it-is-really) [d](#what-it-was)
+        [e](https://example.org) ![f](nothing.svg) [g](page.md#what-it-is-really)
+
+        (label)=
+        '''{include} nothing.cpp
+        '''
+        [h](#label)
+        """,
+    )
+    assert documentation.dead_links(page) == [
+        "nothing.md",
+        "#what-it-was",
+        "nothing.svg",
+        "nothing.cpp",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -120,11 +139,11 @@ def test_blocks_are_found_with_their_lines_and_remarks(tmp_path: Path) -> None:
         ("'''cmake\nproject(x)\n'''\n", "page.md:2: no cpp beside it"),
     ],
 )
-def test_a_failing_block_fails(tmp_path: Path, text: str, message: str) -> None:
-    assert message in failure(tmp_path, text)
+def test_a_failing_block_fails(failure: Callable[[str], str], text: str, message: str) -> None:
+    assert message in failure(text)
 
 
-def test_blocks_share_directory_shell_names_and_database(tmp_path: Path) -> None:
+def test_blocks_share_directory_shell_names_and_database(failure: Callable[[str], str]) -> None:
     text = """\
         '''sh
         mkdir a
@@ -163,7 +182,7 @@ def test_blocks_share_directory_shell_names_and_database(tmp_path: Path) -> None
         {"a": 2}
         '''
         """
-    assert failure(tmp_path, text) == ""
+    assert failure(text) == ""
 
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
@@ -176,7 +195,7 @@ def test_blocks_share_directory_shell_names_and_database(tmp_path: Path) -> None
         ("int main() { return nothing; }", "page.md:7: status 2 of cmake --build"),
     ],
 )
-def test_a_project_is_built_and_run(tmp_path: Path, code: str, message: str) -> None:
+def test_a_project_is_built_and_run(failure: Callable[[str], str], code: str, message: str) -> None:
     text = f"""\
         '''cmake
         cmake_minimum_required(VERSION 3.21)
@@ -187,7 +206,7 @@ def test_a_project_is_built_and_run(tmp_path: Path, code: str, message: str) -> 
         {code}
         '''
         """
-    failed = failure(tmp_path, text)
+    failed = failure(text)
     assert failed.startswith(message)
     assert bool(failed) == bool(message)
 
