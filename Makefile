@@ -117,8 +117,11 @@ bench: $(VENV)/.test-tools
 		$(if $(QUICK),--quick) $(BENCH_ARGS)
 
 # The packages are installed, as the reference is made from them.
-docs: $(VENV)/.installed
+$(VENV)/.docs-tools: $(VENV)/.installed pyproject.toml
 	$(BIN)/pip install -q --no-build-isolation '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs-tools
 	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs build/docs
 	@echo 'build/docs/index.html'
 

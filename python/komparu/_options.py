@@ -175,7 +175,7 @@ def configure(**options: Any) -> None:
     ``size_precheck=True``, ``quick_check=True``, ``headers=None``, ``timeout=30.0`` (seconds),
     ``follow_redirects=True``, ``verify_ssl=True``, ``proxy=None``, ``max_workers=0``,
     ``follow_symlinks=True``, ``ignore=None``, ``hash_compare=False``,
-    ``max_decompressed_size=1 << 30`` (bytes), ``max_compression_ratio=200``,
+    ``max_decompressed_size=1_073_741_824`` (bytes), ``max_compression_ratio=200``,
     ``max_archive_entries=100_000``, ``max_entry_name_length=4096`` (bytes),
     ``comparison_timeout=300.0`` (seconds). None switches a limit or a timeout off. Only here there
     are:

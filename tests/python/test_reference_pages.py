@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from types import ModuleType
 
@@ -37,3 +38,10 @@ def test_the_page_of_columns_has_all_of_them_in_order() -> None:
     rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
     columns = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert columns == pyarrow.schema(ScanSchema()).names
+
+
+def test_configure_names_every_option_with_its_default() -> None:
+    text = str(komparu.configure.__doc__)
+    named = dict(re.findall(r"``(\w+)=(\S+?)``", text))
+    named |= dict(re.findall(r":param (\w+):.*?default (\w+)", text, re.DOTALL))
+    assert {name: ast.literal_eval(value) for name, value in named.items()} == komparu.get_config()
