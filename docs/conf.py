@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-ROOT = Path(__file__).resolve().parent.parent
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+
+# What is shown as a page by another name; links to it lead there.
+PAGES = {
+    ROOT / "ARCHITECTURE.md": "architecture",
+    ROOT / "CHANGELOG.md": "changelog",
+    ROOT / "bench" / "README.md": "benchmarks",
+    DOCS / "benchmarks": "benchmarks/README",
+}
 
 
 def _version() -> str:
@@ -71,7 +81,30 @@ def _escape_asterisks(_app: Sphinx, _context: Any, lines: list[str]) -> None:
     lines[:] = [line.replace("'*", r"'\*") for line in lines]
 
 
+def _link_pages(_app: Sphinx, name: str, source: list[str]) -> None:
+    """Make links of a page lead to pages."""
+    source[0] = _with_links(source[0], (DOCS / name).parent)
+
+
+def _link_included(_app: Sphinx, path: Path, _name: str, source: list[str]) -> None:
+    """Make links of a file that a page includes lead to where they led."""
+    source[0] = _with_links(source[0], (DOCS / path).parent)
+
+
+def _with_links(text: str, directory: Path) -> str:
+    def leading(match: re.Match[str]) -> str:
+        target = (directory / match[1]).resolve()
+        if page := PAGES.get(target):
+            return f"](/{page}.md"
+        inside = directory.resolve().is_relative_to(DOCS)
+        return match[0] if inside else f"]({os.path.relpath(target, DOCS)}"
+
+    return re.sub(r"\]\((?!\w+:|[#/])([^)#\s]+)", leading, text)
+
+
 def setup(app: Sphinx) -> None:
     """Connect what is above."""
     app.connect("autodoc-process-docstring", _add_types)
+    app.connect("source-read", _link_pages)
+    app.connect("include-read", _link_included)
     app.connect("sphinx-click-process-options", _escape_asterisks)
