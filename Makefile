@@ -136,6 +136,7 @@ lint: $(VENV)/.test-tools
 	$(BIN)/mypy tests/python
 	$(BIN)/mypy bench
 	$(BIN)/mypy examples
+	$(BIN)/mypy docs/terminal.py
 
 format:
 	clang-format -i $(CPP)

@@ -24,7 +24,7 @@ EMPTY = ("backup", "data", "filer", "mnt", "srv")
 # Public, as what pages say of redirects and of private addresses should be true here.
 _ADDRESS = "93.184.215.14"
 
-_NOT_COPIED = (".git", ".venv", "build", "__pycache__", ".*_cache", ".hypothesis", "scan.*")
+_NOT_COPIED = (".git", ".venv", "build", "dist", "__pycache__", ".*_cache", ".hypothesis", "scan.*")
 
 # What lies in a directory with the host's name is that host's alone.
 _SITE = """
