@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 
+FIGURES = DOCS / "benchmarks" / "README.md"
+
 # What is shown as a page by another name; links to it lead there.
 PAGES = {
     ROOT / "ARCHITECTURE.md": "architecture",
     ROOT / "CHANGELOG.md": "changelog",
     ROOT / "bench" / "README.md": "benchmarks",
-    DOCS / "benchmarks": "benchmarks/README",
+    DOCS / "benchmarks": "benchmarks/README" if FIGURES.exists() else "benchmarks",
 }
 
 
