@@ -33,7 +33,7 @@ help:
 	@echo 'make setup           both packages in .venv'
 	@echo 'make kill            kill reports and cut their power, again and again (KILLS=200 CUTS=1000)'
 	@echo 'make fuzz            libFuzzer on the readers of foreign bytes (FUZZ_SECONDS=600 each)'
-	@echo 'make bench           measure beside other tools (QUICK=1: smaller trees)'
+	@echo 'make bench           measure beside other tools: docs/benchmarks (QUICK=1: smaller trees, build/bench)'
 	@echo 'make lint, format    check the style of everything; mend what can be mended'
 
 setup: $(VENV)/.installed
@@ -96,15 +96,29 @@ fuzz: setup
 			build/fuzz/corpus/$$target build/fuzz/seeds/$$target; \
 	done
 
-bench: $(VENV)/.test-tools
+# GOALS=1: only what goals are set for. RESUME=1: keep what build/bench has, and measure the rest.
+# SCALING=1: computed trees of up to 10^9 files, too. A failed contender fails this at the end.
+BENCH_DIR := build/bench/$(if $(QUICK),quick,full)
+BENCH_OUT := $(if $(QUICK)$(BENCH_ARGS),$(BENCH_DIR)/report,docs/benchmarks)
+BENCH_FAILED := 3
+
+$(VENV)/.bench-tools: $(VENV)/.test-tools
+	$(BIN)/pip install -q --no-build-isolation '.[bench]'
+	@touch $@
+
+bench: $(VENV)/.bench-tools
 	@tools/apt-install $(BENCH_PACKAGES)
 	@command -v go >/dev/null || tools/apt-install golang-go || echo 'bench: without the loop in Go'
 	@command -v rustc >/dev/null || tools/apt-install rustc || echo 'bench: without the loop in Rust'
 	@$(BIN)/pip install -q --only-binary scandir-rs 'scandir-rs~=2.10.0' || echo 'bench: without scandir-rs'
 	cmake --preset release >/dev/null
 	cmake --build --preset release -j $(JOBS)
+	@mkdir -p $(BENCH_DIR)
 	$(BIN)/python bench/run.py --build build/release --python $(BIN)/python \
-		$(if $(QUICK),--quick) $(BENCH_ARGS)
+		--json $(BENCH_DIR)/run.json $(if $(QUICK),--quick) $(if $(GOALS),--goals) \
+		$(if $(RESUME),--append) $(BENCH_ARGS) || [ $$? -eq $(BENCH_FAILED) ]
+	$(if $(SCALING),$(BIN)/python bench/billions.py measure $(BENCH_DIR)/scaling.json)
+	$(BIN)/python bench/report.py $(BENCH_DIR)/run.json $(BENCH_OUT)
 
 lint: $(VENV)/.test-tools
 	@tools/apt-install $(LINT_PACKAGES)
