@@ -33,7 +33,7 @@ help:
 	@echo 'make setup           both packages in .venv'
 	@echo 'make kill            kill reports and cut their power, again and again (KILLS=200 CUTS=1000)'
 	@echo 'make fuzz            libFuzzer on the readers of foreign bytes (FUZZ_SECONDS=600 each)'
-	@echo 'make bench           measure beside other tools: docs/benchmarks (QUICK=1: smaller trees, build/bench)'
+	@echo 'make bench           measure beside other tools, into docs/benchmarks (QUICK=1: smaller trees)'
 	@echo 'make lint, format    check the style of everything; mend what can be mended'
 
 setup: $(VENV)/.installed
