@@ -27,6 +27,7 @@ from losses import CPU, MEASURES, MEMORY, TIME, losses
 from markdown import cell, code, folded, table
 
 PUBLISHED = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
+SCALING = "scaling.json"
 GROUPS = {
     "disk": "Trees on a local disk",
     "latency": "Slow file systems",
@@ -233,6 +234,8 @@ def _charts(record: Record, scaling: dict[str, Any] | None, target: Path) -> set
     import charts
 
     verdicts = goals.verdicts(record.scenes)
+    for group in GROUPS:
+        (target / f"{group}.svg").unlink(missing_ok=True)
     drawn = {
         group
         for group, name in GROUPS.items()
@@ -250,18 +253,23 @@ def _charts(record: Record, scaling: dict[str, Any] | None, target: Path) -> set
     return drawn
 
 
+def _copy(source: Path, target: Path) -> None:
+    if source.resolve() != target.resolve():
+        shutil.copyfile(source, target)
+
+
 def write(source: Path, target: Path) -> None:
     """Make the report of a record, with a copy of it, in the folder ``target``."""
     record = figures.load(source)
     if record.quick and target.resolve() == PUBLISHED:
         raise SystemExit(f"{source}: made by --quick, and not to be published")
-    beside = source.with_name("scaling.json")
-    scaling = json.loads(beside.read_text()) if beside.exists() else None
+    # Where it was not measured this time, it is kept as it was; it says itself when that was.
+    beside = next(filter(Path.exists, (source.with_name(SCALING), target / SCALING)), None)
+    scaling = json.loads(beside.read_text()) if beside else None
     target.mkdir(parents=True, exist_ok=True)
-    for raw in (source, beside):
-        copy = target / ("run.json" if raw == source else raw.name)
-        if raw.exists() and raw.resolve() != copy.resolve():
-            shutil.copyfile(raw, copy)
+    _copy(source, target / "run.json")
+    if beside:
+        _copy(beside, target / SCALING)
     drawn = _charts(record, scaling, target)
     (target / "README.md").write_text(document(record, scaling, drawn))
 

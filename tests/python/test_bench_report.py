@@ -227,6 +227,20 @@ def test_scaling_is_judged_and_shown(page: str, folder: Path) -> None:
     assert json.loads((folder / "scaling.json").read_text()) == SCALING
 
 
+def test_scaling_that_was_published_is_kept(report: Reporter, tmp_path: Path) -> None:
+    first = written(report(made_up(), scaling=SCALING, target=tmp_path)).read_text()
+    assert written(report(made_up(), target=tmp_path)).read_text() == first
+
+
+def test_a_chart_of_what_is_no_longer_in_the_record_goes(report: Reporter, tmp_path: Path) -> None:
+    written(report(made_up(), target=tmp_path))
+    record = made_up()
+    del record["scenes"]["compare-file"]
+    page = written(report(record, target=tmp_path)).read_text()
+    assert sorted(path.name for path in tmp_path.glob("*.svg")) == ["disk.svg"]
+    assert "compare.svg" not in page
+
+
 def test_without_scaling_its_goal_is_not_measured(report: Reporter) -> None:
     page = written(report(made_up())).read_text()
     assert [row[-1] for row in rows_of(page, "5", "scaling")] == ["not measured"] * 2
