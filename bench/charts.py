@@ -18,7 +18,7 @@ from goals import MEMORY_LIMIT, Verdict
 
 matplotlib.use("Agg")
 
-from matplotlib import pyplot
+from matplotlib import pyplot, ticker
 
 STYLE = {"ours": ("#0072B2", "o"), "peer": ("#E69F00", "s"), "floor": ("#888888", "^")}
 GOAL = "#D55E00"
@@ -83,21 +83,14 @@ def _text(value: float) -> str:
 
 def _draw(axes: Any, panel: Panel) -> None:
     shown = panel.shown
-    for y, (key, found) in enumerate(shown.items()):
+    beside = axes.get_yaxis_transform()
+    for y, found in enumerate(shown.values()):
         colour, marker = STYLE[found.role]
         value = panel.value(found)
         spread = (value, value) if panel.memory else (found.least, found.most)
         axes.plot(spread, (y, y), color=colour, linewidth=2, alpha=0.5, solid_capstyle="butt")
         axes.plot(value, y, marker, color=colour, markersize=5.5)
-        end = max([spread[1], *(limit for of, limit in panel.limits if of == key)])
-        axes.annotate(
-            _text(value),
-            (end, y),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7.5,
-        )
+        axes.annotate(_text(value), (1.01, y), xycoords=beside, va="center", fontsize=7.5)
     rows = list(shown)
     for key, limit in panel.limits:
         axes.plot(limit, rows.index(key), "|", color=GOAL, markersize=13, markeredgewidth=2)
@@ -116,13 +109,18 @@ def _scale(axes: Any, panel: Panel) -> None:
     values += [] if panel.memory else [found.most for found in shown]
     values += [limit for _, limit in panel.limits]
     unit = "MiB" if panel.memory else "seconds"
-    if max(values) > SPAN * min(values):
+    least, most = min(values), max(values)
+    if most > SPAN * least:
         axes.set_xscale("log")
-        axes.set_xlim(min(values) * 0.7, max(values) * 2.2)
-        axes.set_xlabel(f"{unit}, logarithmic")
+        axes.set_xlim(least * 0.8, most * 1.25)
+        steps = (1,) if most > 200 * least else (1, 2, 5)
+        axes.xaxis.set_major_locator(ticker.LogLocator(subs=steps))
+        axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+        unit += ", logarithmic"
     else:
-        axes.set_xlim(0, max(values) * 1.2)
-        axes.set_xlabel(unit)
+        axes.set_xlim(0, most * 1.05)
+    axes.set_xlabel(unit)
     axes.set_ylim(-0.7, len(panel.shown) - 0.3)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color="#888888", alpha=0.25, linewidth=0.6)

@@ -69,6 +69,12 @@ def _chosen(names: list[str] | None, only_goals: bool, quick: bool) -> list[Scen
     return [scenario for scenario in scenarios if scenario.name in wanted]
 
 
+def _in_order(scenes: dict[str, Scene], quick: bool) -> dict[str, Scene]:
+    """As they are listed, whenever each was measured."""
+    names = [scenario.name for scenario in all_scenarios(quick)]
+    return {name: scenes[name] for name in names if name in scenes}
+
+
 def _begin(
     arguments: argparse.Namespace, described: dict[str, str], versions: dict[str, str]
 ) -> Record:
@@ -188,12 +194,13 @@ def main() -> int:
             if scenario.name in record.scenes and not arguments.scenario:
                 print(f"\n== {scenario.name}: kept as it was measured")
                 continue
-            record.scenes[scenario.name] = _run(scenario, contenders, tools, work, arguments.rounds)
+            found = _run(scenario, contenders, tools, work, arguments.rounds)
+            record.scenes = _in_order(record.scenes | {scenario.name: found}, arguments.quick)
             if arguments.json:
                 record.save(arguments.json)
     _print_end(record.scenes)
-    found = [found for scene in record.scenes.values() for found in scene.contenders.values()]
-    return FAILED if any(one.problem for one in found) else 0
+    measured = [one for scene in record.scenes.values() for one in scene.contenders.values()]
+    return FAILED if any(one.problem for one in measured) else 0
 
 
 if __name__ == "__main__":
