@@ -25,7 +25,7 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src 
 CPP := $(shell find include src tests bench examples -name '*.[ch]pp' -o -name '*.[ch]')
 TESTED_PRESETS := dev asan tsan
 
-.PHONY: help setup try test test-cpp test-python kill fuzz bench lint lint-repository format clean
+.PHONY: help setup try test test-cpp test-python wheel kill fuzz bench lint lint-repository format clean
 
 help:
 	@echo 'make try [DIR=/usr]  install what is missing, build, report on DIR, say what was found'
@@ -33,6 +33,7 @@ help:
 	@echo 'make setup           both packages in .venv'
 	@echo 'make kill            kill reports and cut their power, again and again (KILLS=200 CUTS=1000)'
 	@echo 'make fuzz            libFuzzer on the readers of foreign bytes (FUZZ_SECONDS=600 each)'
+	@echo 'make wheel           a source archive and a wheel in dist/, with its libraries inside'
 	@echo 'make bench           measure beside other tools (QUICK=1: smaller trees)'
 	@echo 'make lint, format    check the style of everything; mend what can be mended'
 
@@ -41,7 +42,7 @@ setup: $(VENV)/.installed
 $(VENV)/.created:
 	@tools/apt-install $(BUILD_PACKAGES)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q 'scikit-build-core>=0.10' 'nanobind>=2.4'
+	$(BIN)/pip install -q 'scikit-build-core>=0.11' 'nanobind>=2.4'
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.created $(SOURCES)
@@ -72,6 +73,14 @@ test-python: $(VENV)/.test-tools
 	cmake --preset dev >/dev/null
 	cmake --build --preset dev -j $(JOBS)
 	$(BIN)/python -m pytest
+
+# With this system's libraries inside, so it is for systems like this one. Releases are built by
+# cibuildwheel (pyproject.toml).
+wheel: $(VENV)/.test-tools
+	rm -rf dist build/wheel
+	$(BIN)/python -m build --outdir build/wheel -C cmake.define.FILETREE_PRIVATE_OPENSSL=ON
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m auditwheel repair -w dist build/wheel/*.whl
+	cp build/wheel/*.tar.gz dist/
 
 # What a failed round says begins with its seed: FILETREE_KILLS_SEED=N repeats it.
 kill: $(VENV)/.test-tools

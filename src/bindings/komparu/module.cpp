@@ -16,6 +16,10 @@
 #include "bindings.hpp"
 #include "filetree/compare.hpp"
 
+#ifdef FILETREE_PRIVATE_OPENSSL
+#include <openssl/crypto.h>
+#endif
+
 namespace {
 
 namespace nb = nanobind;
@@ -92,6 +96,10 @@ NB_MODULE(_core, module) {
     module.attr("__version__") = FILETREE_VERSION;
     // A daemon thread keeps what it uses until the process is gone; that is no leak to complain of.
     nb::set_leak_warnings(false);
+#ifdef FILETREE_PRIVATE_OPENSSL
+    // The host's openssl.cnf is for the host's OpenSSL: its providers are of another version.
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+#endif
 
     nb::class_<Pool>(module, "Pool")
         .def(nb::init<unsigned>(), nb::arg("threads") = 0)

@@ -98,7 +98,7 @@ struct Stream {
         std::shared_ptr<const filetree::Mark> mark;
         try {
             for (;;) {
-                switch (source->next_batch(out, mark, signal_interval)) {
+                switch (source->next(out, mark, signal_interval)) {
                     case Next::batch:
                         return 0;
                     case Next::end:
@@ -169,7 +169,7 @@ nb::object next_batch(BatchSource& source, double timeout) {
     Next next;
     {
         const Unlocked unlocked;
-        next = source.next_batch(array, mark, to_duration(timeout));
+        next = source.next(array, mark, to_duration(timeout));
     }
     switch (next) {
         case Next::batch:
@@ -190,7 +190,7 @@ void bind_arrow_stream(nb::module_& module) {
         .def(
             "__arrow_c_array__",
             [](Batch& self, const nb::object& /*requested_schema*/) { return self.to_capsules(); },
-            nb::arg("requested_schema") = nb::none());
+            nb::arg("requested_schema") = nb::none(), nb::lock_self());
 
     // The schema alone, for consumers that ask before any row.
     module.def("scan_schema", [] {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <mutex>
 
 #include "bindings.hpp"
 #include "filetree/checkpoint.hpp"
@@ -13,6 +14,8 @@ namespace pwalk_bindings {
 
 // Where batches come from: a scan, or a file. Any number of streams may be asked for (some
 // consumers do, to look at the schema), but rows come through one of them.
+//
+// Threads: any; whoever comes while another one reads waits.
 class BatchSource {
    public:
     using Next = filetree::Scan::Next;
@@ -22,9 +25,12 @@ class BatchSource {
     BatchSource& operator=(const BatchSource&) = delete;
     virtual ~BatchSource() = default;
 
-    // Called without the GIL. Sets `out` or `mark`, as the result says.
-    virtual Next next_batch(ArrowArray& out, std::shared_ptr<const filetree::Mark>& mark,
-                            std::chrono::nanoseconds timeout) = 0;
+    // To be called without the GIL. Sets `out` or `mark`, as the result says.
+    Next next(ArrowArray& out, std::shared_ptr<const filetree::Mark>& mark,
+              std::chrono::nanoseconds timeout) {
+        const std::lock_guard lock(reading_);
+        return next_batch(out, mark, timeout);
+    }
     // Whether `reader` may read: it is the first to do so.
     bool reads_through(const void* reader) noexcept {
         const void* none = nullptr;
@@ -32,7 +38,14 @@ class BatchSource {
     }
     [[nodiscard]] bool consumed() const noexcept { return reader_.load() != nullptr; }
 
+   protected:
+    // Held while something is read; not with the GIL.
+    std::mutex reading_;
+
    private:
+    virtual Next next_batch(ArrowArray& out, std::shared_ptr<const filetree::Mark>& mark,
+                            std::chrono::nanoseconds timeout) = 0;
+
     std::atomic<const void*> reader_{nullptr};
 };
 

@@ -8,10 +8,12 @@ using filetree::SyntheticTree;
 
 void bind_file_system(nb::module_& module) {
     nb::class_<SyntheticTree>(module, "SyntheticTree")
-        .def("__init__",
-             [](SyntheticTree* self, std::uint64_t files) {
-                 new (self) SyntheticTree(filetree::synthetic_tree_of(files));
-             })
+        .def(
+            "__init__",
+            [](SyntheticTree* self, std::uint64_t files) {
+                new (self) SyntheticTree(filetree::synthetic_tree_of(files));
+            },
+            nb::arg("files"))
         .def_prop_ro("total_files", &SyntheticTree::total_files)
         .def_prop_ro("total_directories", &SyntheticTree::total_directories);
 

@@ -1,5 +1,6 @@
 #include "filetree/ordered_walk.hpp"
 
+#include <atomic>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -29,13 +30,14 @@ class PythonWalk final : public filetree::WalkCaller {
           join_(nb::module_::import_("os.path").attr("join")),
           walk_(std::make_unique<OrderedWalk>(std::move(fs), encode_path(top_), options, *this)) {}
 
-    ~PythonWalk() { close(); }
+    ~PythonWalk() { end(); }
     PythonWalk(const PythonWalk&) = delete;
     PythonWalk& operator=(const PythonWalk&) = delete;
 
     // (dirpath, dirnames, filenames); an OSError where a directory could not be listed; None at
     // the end.
     nb::object next() {
+        const Exclusive exclusive(*this);
         switch (walk_->next()) {
             case Step::directory:
                 return directory();
@@ -47,10 +49,9 @@ class PythonWalk final : public filetree::WalkCaller {
         return nb::none();
     }
 
-    void close() noexcept {
-        if (!walk_) return;
-        const Unlocked unlocked;
-        walk_.reset();
+    void close() {
+        const Exclusive exclusive(*this);
+        end();
     }
 
     [[nodiscard]] nb::dict counts() const {
@@ -110,12 +111,33 @@ class PythonWalk final : public filetree::WalkCaller {
     }
 
    private:
+    // One thread at a time, as for a generator; the GIL, which is given back meanwhile, does not
+    // see to it.
+    class Exclusive {
+       public:
+        explicit Exclusive(PythonWalk& walk) : walk_(walk) {
+            if (walk_.in_use_.exchange(true)) throw nb::value_error("the walk is in use already");
+        }
+        ~Exclusive() { walk_.in_use_ = false; }
+        Exclusive(const Exclusive&) = delete;
+        Exclusive& operator=(const Exclusive&) = delete;
+
+       private:
+        PythonWalk& walk_;
+    };
+
     // A directory handed over whose children are still to come.
     struct Frame {
         nb::object path;
         nb::list dirnames;
         std::vector<nb::object> children;
     };
+
+    void end() noexcept {
+        if (!walk_) return;
+        const Unlocked unlocked;
+        walk_.reset();
+    }
 
     nb::object directory() {
         const Listing& names = walk_->names();
@@ -183,6 +205,7 @@ class PythonWalk final : public filetree::WalkCaller {
     std::vector<Frame> frames_;  // top-down
     nb::object child_;           // made last
     std::unique_ptr<OrderedWalk> walk_;
+    std::atomic<bool> in_use_ = false;
 };
 
 }  // namespace

@@ -14,22 +14,30 @@ class PythonPwal : public PwalReader, public BatchSource {
    public:
     using PwalReader::PwalReader;
 
+    void close() {
+        const Unlocked unlocked;
+        const std::lock_guard lock(reading_);
+        PwalReader::close();
+    }
+
+    void write_csv(int fd, const nb::bytes& name, const TextOptions& options) {
+        if (!reads_through(this)) throw nb::value_error("the file has been consumed");
+        const std::string file_name = to_string(name);
+        const Unlocked unlocked;
+        const std::lock_guard lock(reading_);
+        PwalReader::write_csv(fd, file_name, options, [] {
+            const Locked locked;
+            if (PyErr_CheckSignals() != 0) throw nb::python_error();
+            return true;
+        });
+    }
+
+   private:
     Next next_batch(ArrowArray& out, std::shared_ptr<const filetree::Mark>& /*mark*/,
                     std::chrono::nanoseconds /*timeout*/) override {
-        return next(out) ? Next::batch : Next::end;
+        return PwalReader::next(out) ? Next::batch : Next::end;
     }
 };
-
-void write_csv(PythonPwal& self, int fd, const nb::bytes& name, const TextOptions& options) {
-    if (!self.reads_through(&self)) throw nb::value_error("the file has been consumed");
-    const std::string file_name = to_string(name);
-    const Unlocked unlocked;
-    self.write_csv(fd, file_name, options, [] {
-        const Locked locked;
-        if (PyErr_CheckSignals() != 0) throw nb::python_error();
-        return true;
-    });
-}
 
 }  // namespace
 
@@ -44,8 +52,9 @@ void bind_pwal(nb::module_& module) {
                 new (self) PythonPwal(name);
             },
             nb::arg("path"))
-        .def("close", &PwalReader::close)
-        .def("write_csv", &write_csv, nb::arg("fd"), nb::arg("name"), nb::arg("options"))
+        .def("close", &PythonPwal::close)
+        .def("write_csv", &PythonPwal::write_csv, nb::arg("fd"), nb::arg("name"),
+             nb::arg("options"))
         .def_prop_ro("records", &PwalReader::records)
         .def_prop_ro("torn", &PwalReader::torn)
         .def_prop_ro("timestamp", &PwalReader::timestamp)

@@ -11,9 +11,10 @@ class PythonScan : public Scan, public BatchSource {
    public:
     using Scan::Scan;
 
+   private:
     Scan::Next next_batch(ArrowArray& out, std::shared_ptr<const filetree::Mark>& mark,
                           std::chrono::nanoseconds timeout) override {
-        return next(out, timeout, &mark);
+        return Scan::next(out, timeout, &mark);
     }
 };
 
