@@ -25,7 +25,7 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src 
 CPP := $(shell find include src tests bench examples -name '*.[ch]pp' -o -name '*.[ch]')
 TESTED_PRESETS := dev asan tsan
 
-.PHONY: help setup try test test-cpp test-python wheel kill fuzz bench lint format clean
+.PHONY: help setup try test test-cpp test-python wheel kill fuzz bench lint lint-repository format clean
 
 help:
 	@echo 'make try [DIR=/usr]  install what is missing, build, report on DIR, say what was found'
@@ -129,7 +129,17 @@ bench: $(VENV)/.bench-tools
 	$(if $(SCALING),$(BIN)/python bench/billions.py measure $(BENCH_DIR)/scaling.json)
 	$(BIN)/python bench/report.py $(BENCH_DIR)/run.json $(BENCH_OUT)
 
-lint: $(VENV)/.test-tools
+# The last release that the Go of Debian 12 can build.
+$(BIN)/actionlint: | $(VENV)/.created
+	@command -v go >/dev/null || tools/apt-install golang-go ca-certificates
+	GOBIN=$(abspath $(BIN)) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
+
+lint-repository: $(BIN)/actionlint
+	@tools/apt-install shellcheck
+	$(BIN)/pip install -q 'check-jsonschema>=0.39'
+	tools/lint-repository $(BIN)
+
+lint: $(VENV)/.test-tools lint-repository
 	@tools/apt-install $(LINT_PACKAGES)
 	clang-format --dry-run --Werror $(CPP)
 	cmake --preset dev >/dev/null
@@ -140,6 +150,7 @@ lint: $(VENV)/.test-tools
 	$(BIN)/mypy tests/python
 	$(BIN)/mypy bench
 	$(BIN)/mypy examples
+	$(BIN)/mypy packaging/conda
 
 format:
 	clang-format -i $(CPP)
