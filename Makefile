@@ -25,7 +25,7 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src 
 CPP := $(shell find include src tests bench examples -name '*.[ch]pp' -o -name '*.[ch]')
 TESTED_PRESETS := dev asan tsan
 
-.PHONY: help setup try test test-cpp test-python wheel kill fuzz bench docs lint format clean
+.PHONY: help setup try test test-cpp test-python wheel kill fuzz bench docs lint lint-repository format clean
 
 help:
 	@echo 'make try [DIR=/usr]  install what is missing, build, report on DIR, say what was found'
@@ -34,7 +34,7 @@ help:
 	@echo 'make kill            kill reports and cut their power, again and again (KILLS=200 CUTS=1000)'
 	@echo 'make fuzz            libFuzzer on the readers of foreign bytes (FUZZ_SECONDS=600 each)'
 	@echo 'make wheel           a source archive and a wheel in dist/, with its libraries inside'
-	@echo 'make bench           measure beside other tools (QUICK=1: smaller trees)'
+	@echo 'make bench           measure beside other tools, into docs/benchmarks (QUICK=1: smaller trees)'
 	@echo 'make docs            the documentation, in build/docs'
 	@echo 'make lint, format    check the style of everything; mend what can be mended'
 
@@ -106,15 +106,29 @@ fuzz: setup
 			build/fuzz/corpus/$$target build/fuzz/seeds/$$target; \
 	done
 
-bench: $(VENV)/.test-tools
+# GOALS=1: only what goals are set for. RESUME=1: keep what build/bench has, and measure the rest.
+# SCALING=1: computed trees of up to 10^9 files, too. A failed contender fails this at the end.
+BENCH_DIR := build/bench/$(if $(QUICK),quick,full)
+BENCH_OUT := $(if $(QUICK)$(BENCH_ARGS),$(BENCH_DIR)/report,docs/benchmarks)
+BENCH_FAILED := 3
+
+$(VENV)/.bench-tools: $(VENV)/.test-tools
+	$(BIN)/pip install -q --no-build-isolation '.[bench]'
+	@touch $@
+
+bench: $(VENV)/.bench-tools
 	@tools/apt-install $(BENCH_PACKAGES)
 	@command -v go >/dev/null || tools/apt-install golang-go || echo 'bench: without the loop in Go'
 	@command -v rustc >/dev/null || tools/apt-install rustc || echo 'bench: without the loop in Rust'
 	@$(BIN)/pip install -q --only-binary scandir-rs 'scandir-rs~=2.10.0' || echo 'bench: without scandir-rs'
 	cmake --preset release >/dev/null
 	cmake --build --preset release -j $(JOBS)
+	@mkdir -p $(BENCH_DIR)
 	$(BIN)/python bench/run.py --build build/release --python $(BIN)/python \
-		$(if $(QUICK),--quick) $(BENCH_ARGS)
+		--json $(BENCH_DIR)/run.json $(if $(QUICK),--quick) $(if $(GOALS),--goals) \
+		$(if $(RESUME),--append) $(BENCH_ARGS) || [ $$? -eq $(BENCH_FAILED) ]
+	$(if $(SCALING),$(BIN)/python bench/billions.py measure $(BENCH_DIR)/scaling.json)
+	$(BIN)/python bench/report.py $(BENCH_DIR)/run.json $(BENCH_OUT)
 
 # The packages are installed, as the reference is made from them.
 $(VENV)/.docs-tools: $(VENV)/.installed pyproject.toml
@@ -125,7 +139,17 @@ docs: $(VENV)/.docs-tools
 	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs build/docs
 	@echo 'build/docs/index.html'
 
-lint: $(VENV)/.test-tools
+# The last release that the Go of Debian 12 can build.
+$(BIN)/actionlint: | $(VENV)/.created
+	@command -v go >/dev/null || tools/apt-install golang-go ca-certificates
+	GOBIN=$(abspath $(BIN)) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
+
+lint-repository: $(BIN)/actionlint
+	@tools/apt-install shellcheck
+	$(BIN)/pip install -q 'check-jsonschema>=0.39'
+	tools/lint-repository $(BIN)
+
+lint: $(VENV)/.test-tools lint-repository
 	@tools/apt-install $(LINT_PACKAGES)
 	clang-format --dry-run --Werror $(CPP)
 	cmake --preset dev >/dev/null
@@ -137,6 +161,7 @@ lint: $(VENV)/.test-tools
 	$(BIN)/mypy bench
 	$(BIN)/mypy examples
 	$(BIN)/mypy docs/terminal.py
+	$(BIN)/mypy packaging/conda
 
 format:
 	clang-format -i $(CPP)

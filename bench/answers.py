@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from contenders import Contender, Tools
-from measure import SLOW_SECONDS, Result, Run, execute
+from figures import Run
+from measure import SLOW_SECONDS, Result, execute
 from pairs import Pairs, Samples
 
 
@@ -18,8 +19,7 @@ def _asked(contender: Contender, tree: Path, tools: Tools) -> tuple[bool, Run]:
     if mute or finished.status not in ((0,) if contender.same_is_silence else (0, 1)):
         raise RuntimeError(finished.failure)
     same = not printed if contender.same_is_silence else finished.status == 0
-    seconds = float(printed[3]) if contender.timed_inside else finished.seconds
-    return same, Run(seconds, finished.peak_rss, printed)
+    return same, finished.run(printed if contender.timed_inside else [])
 
 
 def check(result: Result, tree: Path, tools: Tools, pairs: Pairs, samples: Samples) -> None:

@@ -1,18 +1,17 @@
 """Reports of computed trees: rate, peak memory and size on disk against the number of files.
 
-    python bench/billions.py measure curve.json [--largest 1e8] [--discard 1e9]
-    python bench/billions.py plot curve.json docs/billions.svg
+    python bench/billions.py measure scaling.json [--largest 1e8] [--discard 1e9]
     python bench/billions.py checkpoints [--files 3e7] [--rounds 5]
 
-Each measurement is a process of its own. Needs an interpreter that has pwalk; ``plot`` needs
-matplotlib.
+Each measurement is a process of its own. Needs an interpreter that has pwalk. report.py takes the
+figures from a ``scaling.json`` beside the record of the other scenarios.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
-import os
 import resource
 import shutil
 import subprocess
@@ -21,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import machine
 
 INTERVAL = 5.0
 
@@ -119,43 +120,19 @@ def _measure(files: float, what: str, work: Path) -> dict[str, Any]:
 
 
 def _curve(target: Path, largest: float, discard: float, work: Path) -> None:
+    watch = machine.Watch()
     sizes = [10**power for power in range(6, 10) if 10**power <= largest]
     runs = [_measure(size, "discard", work) for size in sizes]
     if discard > largest:
         runs.append(_measure(discard, "discard", work))
     runs += [_measure(size, "parquet", work) for size in sizes]
     runs += [_measure(size, "parquet+60", work) for size in sizes]
-    target.write_text(json.dumps({"cores": os.cpu_count(), "runs": runs}, indent=1) + "\n")
-
-
-def _plot(source: Path, target: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    data = json.loads(source.read_text())
-    labels = {
-        "discard": "rows discarded",
-        "parquet": "Parquet",
-        "parquet+60": "Parquet, with checkpoints",
+    data = {
+        "machine": machine.describe(work),
+        "circumstances": dataclasses.asdict(watch.circumstances()),
+        "runs": runs,
     }
-    figure, (rate, memory) = pyplot.subplots(1, 2, figsize=(9, 3.6))
-    for what, label in labels.items():
-        runs = [run for run in data["runs"] if run["what"] == what]
-        files = [run["files"] for run in runs]
-        rate.plot(files, [run["rows"] / run["seconds"] / 1e6 for run in runs], "o-", label=label)
-        memory.plot(files, [run["peak_mib"] for run in runs], "o-", label=label)
-    for axes, title in ((rate, "million entries a second"), (memory, "peak memory, MiB")):
-        axes.set_xscale("log")
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel("files in the tree")
-        axes.set_title(title)
-        axes.grid(alpha=0.3)
-    memory.legend()
-    figure.suptitle(f"Reports of computed trees, {data['cores']} cores")
-    figure.tight_layout()
-    figure.savefig(target)
+    target.write_text(json.dumps(data, indent=1) + "\n")
 
 
 def _checkpoints(files: float, rounds: int, work: Path) -> None:
@@ -178,9 +155,6 @@ def main() -> None:
     measure.add_argument("target", type=Path)
     measure.add_argument("--largest", type=float, default=1e8)
     measure.add_argument("--discard", type=float, default=1e9)
-    plot = commands.add_parser("plot")
-    plot.add_argument("source", type=Path)
-    plot.add_argument("target", type=Path)
     checkpoints = commands.add_parser("checkpoints")
     checkpoints.add_argument("--files", type=float, default=3e7)
     checkpoints.add_argument("--rounds", type=int, default=5)
@@ -191,8 +165,6 @@ def main() -> None:
     given = parser.parse_args()
     if given.command == "child":
         return _measure_here(given.files, given.what, given.work)
-    if given.command == "plot":
-        return _plot(given.source, given.target)
     work = Path(tempfile.mkdtemp(prefix="filetree-billions-"))
     try:
         if given.command == "measure":

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from contenders import TREE, Contender, Role, Tools, no_package, printed_version
+from contenders import TREE, Contender, Tools, no_package, printed_version
+from figures import Role
 
 TWO = (f"{TREE}/a", f"{TREE}/b")
 LIST = f"{TREE}/pairs"

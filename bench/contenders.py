@@ -11,12 +11,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
+from figures import Kind, Role
 from trees import GROUP
 
-Kind = Literal["names", "metadata", "content"]
-Role = Literal["floor", "peer", "ours"]
 TREE = "{tree}"
 
 
@@ -35,6 +33,18 @@ class Tools:
     def parquet(self) -> Path:
         """The file our Parquet report writes."""
         return self.scratch / "report.parquet"
+
+    def shown(self, text: str) -> str:
+        """For readers: without the places where this machine keeps things."""
+        python = Path(self.python or sys.executable)
+        for place, name in (
+            (self.programs, ""),
+            (Path(__file__).parent, "bench/"),
+            (self.scratch, ""),
+            (python.parent, ""),
+        ):
+            text = text.replace(f"{place}/", name)
+        return text
 
 
 @dataclass(frozen=True)

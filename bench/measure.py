@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import os
-import statistics
+import shlex
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from contenders import TREE, Contender, Tools
+from figures import Figures, Run
 
 # A contender that takes longer is run once; further rounds would add hours, not knowledge.
 SLOW_SECONDS = 15.0
-
-
-@dataclass(frozen=True)
-class Run:
-    """One finished run."""
-
-    seconds: float
-    peak_rss: int  # bytes
-    printed: list[str]
 
 
 @dataclass
@@ -34,25 +26,21 @@ class Result:
     runs: list[Run] = field(default_factory=list)
     problem: str = ""
 
-    @property
-    def median(self) -> float:
-        """Median seconds."""
-        return statistics.median(run.seconds for run in self.runs)
-
-    @property
-    def fastest(self) -> float:
-        """Least seconds."""
-        return min(run.seconds for run in self.runs)
-
-    @property
-    def peak_rss(self) -> int:
-        """Most memory of all runs, in bytes."""
-        return max(run.peak_rss for run in self.runs)
-
-    @property
-    def usable(self) -> bool:
-        """Ran, and found what it had to."""
-        return bool(self.runs) and not self.problem
+    def figures(self, tools: Tools) -> Figures:
+        """For the record."""
+        contender = self.contender
+        command = [argument.replace(TREE, "TREE") for argument in contender.command]
+        return Figures(
+            contender.role,
+            contender.kind,
+            tools.shown(shlex.join(command)),
+            contender.version,
+            contender.timed_inside,
+            contender.missing,
+            tools.shown(self.problem),
+            self.entries,
+            self.runs,
+        )
 
 
 @dataclass(frozen=True)
@@ -63,6 +51,12 @@ class Finished:
     complaint: str  # the last line of standard error
     seconds: float
     peak_rss: int  # bytes
+    cpu: float  # seconds
+
+    def run(self, printed: list[str]) -> Run:
+        """As a timed run: by its own clock where it printed what that says."""
+        seconds = float(printed[3]) if printed else self.seconds
+        return Run(seconds, self.peak_rss, self.cpu, printed)
 
     @property
     def failure(self) -> str:
@@ -81,8 +75,9 @@ def execute(command: list[str], tree: Path, output: Path, tools: Tools) -> Finis
     last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
     if not usage.exists():
         raise RuntimeError(last)
-    seconds, peak_kib = usage.read_text().split()
-    return Finished(done.returncode, last, float(seconds), int(peak_kib) * 1024)
+    seconds, peak_kib, cpu = usage.read_text().split()
+    peak = int(peak_kib) * 1024
+    return Finished(done.returncode, last, float(seconds), peak, float(cpu))
 
 
 def _run(command: list[str], tree: Path, output: Path, tools: Tools) -> Finished:
@@ -98,24 +93,24 @@ def run_once(contender: Contender, tree: Path, tools: Tools) -> Run:
     output = tools.scratch / "line" if contender.timed_inside else Path(os.devnull)
     finished = _run(contender.command, tree, output, tools)
     printed = output.read_text().split() if contender.timed_inside else []
-    return Run(float(printed[3]) if printed else finished.seconds, finished.peak_rss, printed)
+    return finished.run(printed)
 
 
 def check(result: Result, tree: Path, tools: Tools, expected: int) -> None:
     """Note what the contender finds; a run that could have been timed is kept as one."""
     contender, output = result.contender, tools.scratch / "output"
     finished = _run(contender.check or contender.command, tree, output, tools)
-    seconds = finished.seconds
+    printed: list[str] = []
     assert contender.count is not None
     result.entries = contender.count(output)
     if result.entries != expected:
         result.problem = f"found {result.entries:,} instead of {expected:,}"
     if contender.timed_inside:
         printed = output.read_text().split()
-        seconds = float(printed[3])
         result.checksum = printed[4] if contender.same_as else ""
-    if seconds > SLOW_SECONDS and not contender.check:
-        result.runs.append(Run(seconds, finished.peak_rss, []))
+    run = finished.run(printed)
+    if run.seconds > SLOW_SECONDS and not contender.check:
+        result.runs.append(run)
     output.unlink()
 
 

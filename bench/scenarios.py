@@ -12,6 +12,7 @@ from pathlib import Path
 import pairs
 import trees
 import web
+from figures import Kind, Scene
 from pairs import Pairs
 from trees import Shape
 
@@ -22,6 +23,8 @@ class Scenario:
 
     name: str
     title: str
+    measures: str
+    group: str
     shape: Shape | Pairs
     contenders: tuple[str, ...]
     floors: tuple[str, str] = ("floor, cores", "floor, names, cores")
@@ -31,6 +34,14 @@ class Scenario:
     shared: bool = False  # owned and permitted so that a repair finds nothing to do
     computed: bool = False  # by the contender itself, which is told the number of files
     rounds: int | None = None  # None: as the command line says
+
+    def unmeasured(self, rounds: int) -> Scene:
+        """What can be recorded beforehand."""
+        metadata, names = self.floors
+        floors: dict[Kind, str] = {"names": names, "metadata": metadata, "content": metadata}
+        size = self.shape.entries
+        rounds = self.rounds or rounds
+        return Scene(self.title, self.measures, self.group, size, self.unit, floors, rounds)
 
     @property
     def unit(self) -> str:
@@ -71,6 +82,14 @@ class Scenario:
         with serving, pairs.made(shape, work) as target:
             yield target
 
+
+# What a goal is set for; the others show what the goals leave out.
+WITH_GOALS = frozenset(
+    (
+        *("warm", "latency", "latency-huge", "latency-cached", "walk-mock", "memory"),
+        *("compare-file", "compare-tree", "compare-many-pairs", "compare-urls"),
+    )
+)
 
 _NAMES = ("find, names", "bfs, names", "fd, names")
 _WALKS = ("os.walk", "scandir-rs", "ours: walk()", "ours: walk(max_threads=1)")
@@ -115,26 +134,35 @@ _COMPARERS = {
 
 
 def _comparisons(size: int) -> Iterator[Scenario]:
-    for name, title, compared in (
-        ("compare-file", "two large files", Pairs("file", 1, 2**30 // size)),
+    for name, title, measures, compared in (
+        (
+            "compare-file",
+            "two large files",
+            "komparu on large files",
+            Pairs("file", 1, 2**30 // size),
+        ),
         (
             "compare-tree",
             "two trees",
+            "komparu on trees",
             Pairs("tree", 57_300 // size, 800_000_000 // size, 5_000 // size),
         ),
         (
             "compare-many-pairs",
             "pairs of 100 KB",
+            "The cost of a call",
             Pairs("list", 1_000 // size, 100_000_000 // size),
         ),
         (
             "compare-urls",
             "URLs of 4 KB, 20 ms away",
+            "Many transfers at once",
             Pairs("urls", 1_000 // size, 4_096_000 // size),
         ),
     ):
         keys = _COMPARERS[compared.form]
-        yield Scenario(name, title, compared, keys, floors=(keys[0], keys[0]))
+        floors = (keys[0], keys[0])
+        yield Scenario(name, title, measures, "compare", compared, keys, floors)
 
 
 def all_scenarios(quick: bool) -> list[Scenario]:
@@ -152,12 +180,16 @@ def all_scenarios(quick: bool) -> list[Scenario]:
         Scenario(
             "warm",
             "many directories, warm cache",
+            "The cost of system calls and of our own code",
+            "disk",
             many,
             (*floors, *_NAMES, *_BOTH_ORDERS, *_STATS, *_OURS),
         ),
         Scenario(
             "cold",
             "many directories, caches dropped before each run",
+            "Waiting for a local disk",
+            "disk",
             many,
             (
                 *("floor, names, cores", "floor, names, 64", *_WIDE),
@@ -168,18 +200,24 @@ def all_scenarios(quick: bool) -> list[Scenario]:
         Scenario(
             "million",
             "one huge directory, warm cache",
+            "Parallelism inside a directory",
+            "disk",
             million,
             ("floor, names, cores", *_WIDE, *_NAMES, *_WALKS, *_STATS, *_OURS),
         ),
         Scenario(
             "chain",
             "one deep chain of directories, warm cache",
+            "Depth: one directory at a time is known",
+            "disk",
             chain,
             ("floor, names, cores", "floor, cores", *_NAMES, *_BOTH_ORDERS, "ours: scan"),
         ),
         Scenario(
             "latency",
             "1 ms per operation, no attribute caching",
+            "A network file system",
+            "latency",
             slow,
             (*_SLOW_FS, *_BOTH_ORDERS),
             _AT_64,
@@ -188,6 +226,8 @@ def all_scenarios(quick: bool) -> list[Scenario]:
         Scenario(
             "latency-huge",
             "one huge directory, 1 ms per operation, no attribute caching",
+            "A network file system, and parallelism inside a directory",
+            "latency",
             huge,
             _SLOW_FS,
             _AT_64,
@@ -196,6 +236,8 @@ def all_scenarios(quick: bool) -> list[Scenario]:
         Scenario(
             "latency-cached",
             "1 ms per operation, attributes cached for 3 s",
+            "What NFS allows a repeated question",
+            "latency",
             slow,
             ("floor, names, 64", "floor, 64", *_BOTH_ORDERS, "ours: scan"),
             _AT_64,
@@ -205,12 +247,38 @@ def all_scenarios(quick: bool) -> list[Scenario]:
         Scenario(
             "repair",
             "nothing to repair, warm cache",
+            "`pwalk repair` beside chmod -R and chgrp -R",
+            "repair",
             many,
             ("floor, cores", "chmod -R g+rX", "chgrp -R", "ours: repair", "ours: repair, dry run"),
             shared=True,
         ),
-        Scenario("walk-mock", "a computed tree through walk_mock()", mock, _MOCKS, computed=True),
-        Scenario("memory", "peak memory, the warm tree", many, _MEMORY, rounds=1),
-        Scenario("memory-5", "peak memory, five times as many", five, _MEMORY, rounds=1),
+        Scenario(
+            "walk-mock",
+            "a computed tree through walk_mock()",
+            "`walk()` without a file system: time and peak memory",
+            "memory",
+            mock,
+            _MOCKS,
+            computed=True,
+        ),
+        Scenario(
+            "memory",
+            "peak memory, the warm tree",
+            "Peak memory",
+            "memory",
+            many,
+            _MEMORY,
+            rounds=1,
+        ),
+        Scenario(
+            "memory-5",
+            "peak memory, five times as many",
+            "Whether memory grows with the tree",
+            "memory",
+            five,
+            _MEMORY,
+            rounds=1,
+        ),
         *_comparisons(size),
     ]

@@ -1,76 +1,65 @@
-"""The figures as text and as plain data for JSON."""
+"""The figures as text, and what the check of all contenders showed."""
 
 from __future__ import annotations
 
+from figures import Figures, Scene
 from measure import Result
 from pairs import Pairs
 from scenarios import Scenario
 
-HEAD = ("", "median s", "min s", "x floor", "x best peer", "per second", "peak MiB", "runs")
+HEAD = (
+    *("", "median s", "min s", "max s", "x floor", "x best peer", "per second"),
+    *("CPU s", "peak MiB", "runs"),
+)
 
 
-def _median_of(results: dict[str, Result], key: str) -> float | None:
-    result = results.get(key)
-    return result.median if result is not None and result.usable else None
-
-
-def _best_peer(results: dict[str, Result], kind: str) -> float | None:
-    peers = [
-        result.median
-        for result in results.values()
-        if result.usable and result.contender.role == "peer" and result.contender.kind == kind
-    ]
-    return min(peers, default=None)
-
-
-def _ratio(seconds: float, base: float | None) -> str:
+def ratio(seconds: float, base: float | None) -> str:
+    """For a table."""
     return f"{seconds / base:.2f}" if base else "-"
 
 
-def _row(result: Result, scenario: Scenario, results: dict[str, Result]) -> tuple[str, ...]:
-    contender = result.contender
-    if contender.missing:
-        return (contender.key, f"missing: {contender.missing}")
-    if not result.usable:
-        return (contender.key, result.problem or "not run")
-    floor = _median_of(results, scenario.floors[contender.kind == "names"])
+def row(key: str, found: Figures, scene: Scene) -> tuple[str, ...]:
+    """One contender's figures under :data:`HEAD`, or in a single cell why there are none."""
+    if found.missing:
+        return (key, f"missing: {found.missing}")
+    if not found.usable:
+        return (key, found.problem or "not run")
     return (
-        contender.key,
-        f"{result.median:.3f}",
-        f"{result.fastest:.3f}",
-        _ratio(result.median, floor),
-        _ratio(result.median, _best_peer(results, contender.kind)),
-        f"{result.entries / result.median:,.0f}",
-        f"{result.peak_rss / 2**20:.0f}",
-        str(len(result.runs)),
+        key,
+        f"{found.median:.3f}",
+        f"{found.least:.3f}",
+        f"{found.most:.3f}",
+        ratio(found.median, scene.floor(found.kind)),
+        ratio(found.median, scene.best_peer(found.kind)),
+        f"{found.entries / found.median:,.0f}",
+        f"{found.cpu:.2f}",
+        f"{found.peak_rss / 2**20:.0f}",
+        str(len(found.runs)),
     )
 
 
-def table(scenario: Scenario, results: dict[str, Result]) -> str:
+def table(scene: Scene) -> str:
     """The scenario's contenders; ratios are against those of the same kind, names or metadata."""
-    rows = [HEAD, *(_row(result, scenario, results) for result in results.values())]
-    full = [row for row in rows if len(row) == len(HEAD)]
-    widths = [max(len(row[column]) for row in full) for column in range(len(HEAD))]
-    widths[0] = max(len(row[0]) for row in rows)
+    rows = [HEAD, *(row(key, found, scene) for key, found in scene.contenders.items())]
+    full = [cells for cells in rows if len(cells) == len(HEAD)]
+    widths = [max(len(cells[column]) for cells in full) for column in range(len(HEAD))]
+    widths[0] = max(len(cells[0]) for cells in rows)
     text = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        short = len(row) < len(HEAD)
-        cells += (
-            row[1:] if short else [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]
-        )
-        text.append("  ".join(cells).rstrip())
+    for first, *others in rows:
+        if len(others) == len(HEAD) - 1:
+            others = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        text.append("  ".join([first.ljust(widths[0]), *others]).rstrip())
     return "\n".join(text)
 
 
-def equality(scenario: Scenario, results: dict[str, Result]) -> str:
+def equality(scenario: Scenario, results: dict[str, Result]) -> list[str]:
     """Whether all that ran found the same, and in the same order where that is promised."""
     expected = scenario.shape.entries
     checked = [result for result in results.values() if result.entries >= 0]
     if isinstance(scenario.shape, Pairs):
-        fine = sum(not result.problem for result in results.values() if result.entries >= 0)
+        fine = sum(not result.problem for result in checked)
         ran = sum(not result.contender.missing for result in results.values())
-        return f"{fine} of {ran} contenders see one flipped byte, and find the whole the same"
+        return [f"{fine} of {ran} contenders see one flipped byte, and find the whole the same"]
     same = sum(result.entries == expected for result in checked)
     text = [f"{same} of {len(checked)} contenders found the same {expected:,} {scenario.unit}"]
     models = {result.contender.same_as for result in checked if result.checksum}
@@ -84,29 +73,11 @@ def equality(scenario: Scenario, results: dict[str, Result]) -> str:
         if expected_sum and others:
             same = sum(result.checksum == expected_sum for result in others)
             text.append(f"{same} of {len(others)} yield the very same in the order of {model}")
-    return "\n".join(text)
+    return text
 
 
-def threads_line(scenario: Scenario, results: dict[str, Result]) -> str:
+def threads_line(name: str, scene: Scene) -> str:
     """How many threads our engine chose by itself; empty where it did not run."""
-    result = results.get("ours: scan")
-    chosen = [run.printed[4] for run in result.runs if len(run.printed) > 4] if result else []
-    return f"{scenario.name}: ours: scan chose {', '.join(chosen)} threads" if chosen else ""
-
-
-def as_data(results: dict[str, Result]) -> dict[str, object]:
-    """For JSON."""
-    return {
-        key: {
-            "command": result.contender.command,
-            "version": result.contender.version,
-            "missing": result.contender.missing,
-            "problem": result.problem,
-            "entries": result.entries,
-            "checksum": result.checksum,
-            "seconds": [run.seconds for run in result.runs],
-            "peak_rss": [run.peak_rss for run in result.runs],
-            "printed": [run.printed for run in result.runs],
-        }
-        for key, result in results.items()
-    }
+    found = scene.usable.get("ours: scan")
+    chosen = found.threads if found else []
+    return f"{name}: ours: scan chose {', '.join(chosen)} threads" if chosen else ""
