@@ -22,8 +22,10 @@ comment on the line above a block says more of it:
 :``<!-- numbers vary -->``: numbers in the output of this ``console`` need not be the same
 :``<!-- not run: reason -->``: it cannot be run here. Calls of ``make`` in it must still exist
 
-What a page finds in its directory at first is made by ``tests/documentation/PAGE.sh``, if that
-exists; a page that calls ``make`` runs in a copy of the checkout.
+What a page finds at first is made by ``tests/documentation/PAGE.sh``, if that exists; a page that
+calls ``make`` runs in a copy of the checkout. It has a network of its own, where the hosts below
+example.org that it names serve its directory, or one in it with the host's name, over http and
+https; and places such as /srv for itself (see ``documentation_place``).
 """
 
 from __future__ import annotations
