@@ -22,7 +22,7 @@ class FormatError : public std::invalid_argument {
 };
 
 // Records of a PWAL file of either byte order and either time unit, as record batches with the
-// columns of scan_schema(), or as CSV.
+// columns of export_scan_schema(), or as CSV.
 class PwalReader {
    public:
     // Opens the file and reads its header. Throws FormatError when it is no PWAL file, or of a
@@ -33,7 +33,7 @@ class PwalReader {
     PwalReader& operator=(const PwalReader&) = delete;
 
     // The next batch, in a struct that the caller must release. False: there are no more.
-    // Throws FormatError where there is no record in place of one; what came before is good.
+    // Throws FormatError where there is no record in place of one, after all that came before.
     [[nodiscard]] bool next(ArrowArray& out);
     // Writes what is left to `fd` as CSV, with bounded memory; `wanted` is asked now and then
     // whether to go on. Directories that could not be read have no row. Throws as next() does.

@@ -42,7 +42,8 @@ struct ReportNotes {
 
 // What Scan and FileReport have in common: a running walk.
 //
-// Threads: every call may come from any thread, one at a time.
+// Threads: one at a time consumes (Scan::next(), FileReport::wait()); everything else may be called
+// from any thread at any time. In a forked child only close() and the destructor, which do nothing.
 class Report {
    public:
     Report(const Report&) = delete;

@@ -192,6 +192,9 @@ class Walk {
     // Cancels, and waits as the destructor does. Idempotent; progress and errors stay readable.
     void close() noexcept;
     [[nodiscard]] bool cancelled() const noexcept;
+    // False in a forked child: the threads are not there, and locks may be in any state. There,
+    // nothing but the destructor and close() may be called, which leave everything as it is.
+    [[nodiscard]] bool in_own_process() const noexcept;
 
     [[nodiscard]] WalkProgress progress() const;
     [[nodiscard]] const std::string& top() const noexcept;

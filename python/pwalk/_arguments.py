@@ -72,8 +72,13 @@ def size_bytes(name: str, size: int | str) -> int:
         unit = _UNITS.get(match[2].upper()) if match else None
         if match is None or unit is None:
             raise ValueError(f"{name}: cannot read {size!r} as a size, such as '512MB' or '2GB'")
-        size = int(float(match[1]) * unit) if "." in match[1] else int(match[1]) * unit
-    if not 0 < size <= _LARGEST_SIZE:
+        try:
+            size = int(float(match[1]) * unit) if "." in match[1] else int(match[1]) * unit
+        except (OverflowError, ValueError):  # more digits than there is a number for
+            raise ValueError(f"{name} is too large: {match[1][:20]}...") from None
+    if size > _LARGEST_SIZE:
+        raise ValueError(f"{name} is too large: {size}")
+    if size <= 0:
         raise ValueError(f"{name} must be positive, not {size}")
     return size
 

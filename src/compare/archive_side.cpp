@@ -24,6 +24,7 @@ void ArchiveSide::begin() {
     reader_.emplace(*source_, options_, stopping_);
     contents_ = {};
     skipped_.clear();
+    (void)hash_.finish();  // of what was left half-read
     passing_ = at_entry_ = ended_ = false;
 }
 

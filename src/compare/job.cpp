@@ -12,7 +12,8 @@ namespace filetree {
 
 Job::Piece Job::begin(bool& more) {
     const std::lock_guard lock(mutex_);
-    if (stopping() || active_ >= limit_) return {};
+    // Whoever had more to do may have put it back into the queue after others had ended it.
+    if (ended_ || stopping() || active_ >= limit_) return {};
     Piece piece = take();
     if (piece) ++active_;
     more = active_ < limit_ && has_more();

@@ -102,6 +102,7 @@ bool Repair::wait(std::chrono::nanoseconds timeout) {
 }
 
 void Repair::close() noexcept {
+    if (!walk_->in_own_process()) return;
     walk_->close();
     if (plan_->journal) plan_->journal->close();
 }

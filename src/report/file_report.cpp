@@ -69,8 +69,13 @@ struct FileReport::Writer {
     }
 
     ~Writer() {
-        queue->close();
+        close();
         thread.join();
+    }
+
+    void close() noexcept {
+        closed = true;
+        queue->close();
     }
 
     void run() noexcept {
@@ -112,7 +117,9 @@ struct FileReport::Writer {
         }
     }
 
-    void begin_file(int fd) { file.emplace(fd, name, options.compression); }
+    void begin_file(int fd) {
+        file.emplace(fd, name, options.compression, [this] { return !closed; });
+    }
 
     void begin_rows() {
         // The header line belongs to the whole.
@@ -139,6 +146,7 @@ struct FileReport::Writer {
     const std::shared_ptr<Checkpoint> checkpoint;
     std::optional<report::FileWriter> file;
     std::uint64_t records_committed = 0;
+    std::atomic<bool> closed = false;
 
     std::mutex mutex;
     std::condition_variable changed;
@@ -179,10 +187,15 @@ void FileReport::start(std::shared_ptr<FileSystem> fs, const std::string& top, W
     walk_->on_finished([queue = writer_->queue] { queue->finish(); });
 }
 
-FileReport::~FileReport() { FileReport::close(); }
+FileReport::~FileReport() {
+    FileReport::close();
+    // Left as the fork left it: there is no thread to join.
+    if (!walk_->in_own_process()) (void)writer_.release();
+}
 
 void FileReport::close() noexcept {
-    writer_->queue->close();
+    if (!walk_->in_own_process()) return;
+    writer_->close();
     walk_->close();
 }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,9 +13,13 @@ namespace filetree::report {
 
 // Bytes into a descriptor that is somebody else's, compressed or not. Used by one thread at a time,
 // but for written(). Throws SystemError with the file's name.
+//
+// `wanted` is asked now and then while a pipe, a socket or a terminal takes nothing; where it says no,
+// the error is ECANCELED. Without it, such a wait has no end but the reader's.
 class FileWriter {
    public:
-    FileWriter(int fd, std::string name, Compression compression);
+    FileWriter(int fd, std::string name, Compression compression,
+               std::function<bool()> wanted = {});
 
     void put(std::string_view bytes);
     // Writes what the compressor holds back.
@@ -29,9 +34,12 @@ class FileWriter {
    private:
     void write(std::string_view bytes);
     void write_compressed();
+    void await_room();
 
     const int fd_;
     const std::string name_;
+    const std::function<bool()> wanted_;
+    const bool may_wait_;
     std::unique_ptr<Compressor> compressor_;
     ByteBuffer compressed_;
     std::atomic<std::uint64_t> written_{0};

@@ -62,9 +62,15 @@ class PwalReader::State {
     }
 
     bool next(ArrowArray& out) {
+        if (damage_) std::rethrow_exception(damage_);
         auto batch = pool_->get();
         Record record;
-        while (!report::BatchPool::is_full(*batch) && next(record)) append(record, *batch);
+        try {
+            while (!report::BatchPool::is_full(*batch) && next(record)) append(record, *batch);
+        } catch (const FormatError&) {
+            if (batch->rows() == 0) throw;
+            damage_ = std::current_exception();  // after what came before it
+        }
         const bool any = batch->rows() > 0;
         if (any) {
             report::export_batch(std::move(batch), pool_, out);
@@ -79,7 +85,8 @@ class PwalReader::State {
         ByteBuffer rows;
         report::CsvRow row;
         Record record;
-        while (next(record)) {
+        std::exception_ptr damage;
+        while (next(record, damage)) {
             const bool unreadable = record.attributes.is_directory() && record.file_count < 0;
             if (unreadable) continue;
             row.set_place(record.parent_inode, record.depth, {});
@@ -92,6 +99,7 @@ class PwalReader::State {
         }
         file.put(rows.view());
         file.finish();
+        if (damage) std::rethrow_exception(damage);
     }
 
     [[nodiscard]] std::uint64_t records() const noexcept { return records_; }
@@ -101,6 +109,16 @@ class PwalReader::State {
 
    private:
     static constexpr std::size_t piece_size = std::size_t{1} << 20U;
+
+    // False, and why, where there is no record in place of one, too.
+    bool next(Record& record, std::exception_ptr& damage) {
+        try {
+            return next(record);
+        } catch (const FormatError&) {
+            damage = std::current_exception();
+            return false;
+        }
+    }
 
     [[nodiscard]] std::string_view rest() const noexcept { return buffer_.view().substr(at_); }
 
@@ -161,6 +179,7 @@ class PwalReader::State {
     std::uint64_t records_ = 0;
     bool torn_ = false;
     std::uint64_t clamped_times_ = 0;
+    std::exception_ptr damage_;  // met after rows that are to be handed over first
     report::PathRow row_;
     std::shared_ptr<report::BatchPool> pool_ = std::make_shared<report::BatchPool>();
 };
@@ -172,7 +191,7 @@ bool PwalReader::next(ArrowArray& out) { return state_->next(out); }
 
 void PwalReader::write_csv(int fd, const std::string& name, const TextOptions& options,
                            const std::function<bool()>& wanted) {
-    report::FileWriter file(fd, name, options.compression);
+    report::FileWriter file(fd, name, options.compression, wanted);
     state_->write_csv(file, options.header, wanted);
 }
 

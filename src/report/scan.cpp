@@ -32,6 +32,7 @@ Scan::Scan(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportO
 Scan::~Scan() { Scan::close(); }
 
 void Scan::close() noexcept {
+    if (!walk_->in_own_process()) return;
     stream_->queue->close();
     walk_->close();
 }

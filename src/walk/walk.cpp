@@ -110,7 +110,12 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
             }
             if (living_ == 0) throw std::system_error(EAGAIN, std::generic_category(), "thread");
         }
-        supervisor_ = std::thread([this] { supervise(); });
+        try {
+            supervisor_ = std::thread([this] { supervise(); });
+        } catch (...) {
+            engine_.stop();  // those that have begun must not go on unsupervised
+            throw;
+        }
     }
 
     void finish() {
@@ -119,7 +124,6 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
         if (supervisor_.joinable()) supervisor_.join();
     }
 
-    // False in a forked child, where none of the threads are.
     [[nodiscard]] bool in_own_process() const noexcept { return owner_ == ::getpid(); }
 
     std::optional<int> wait_started(nanoseconds timeout) {
@@ -375,12 +379,14 @@ Walk::Walk(std::shared_ptr<FileSystem> fs, std::string top, const WalkOptions& o
 Walk::~Walk() {
     close();
     // Left as the fork left it, locks and all.
-    if (!state_->in_own_process()) new (std::nothrow) std::shared_ptr<State>(std::move(state_));
+    if (!in_own_process()) new (std::nothrow) std::shared_ptr<State>(std::move(state_));
 }
 
 void Walk::close() noexcept {
-    if (state_->in_own_process()) state_->finish();
+    if (in_own_process()) state_->finish();
 }
+
+bool Walk::in_own_process() const noexcept { return state_->in_own_process(); }
 
 std::optional<int> Walk::wait_started(nanoseconds timeout) { return state_->wait_started(timeout); }
 bool Walk::wait_finished(nanoseconds timeout) { return state_->wait_finished(timeout); }

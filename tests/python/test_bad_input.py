@@ -24,6 +24,8 @@ WRONG_VALUES: list[tuple[str, Any]] = [
     ("buffer_threshold", "GB"),
     ("buffer_threshold", "-1GB"),
     ("buffer_threshold", "1 2GB"),
+    ("buffer_threshold", "9" * 5000),
+    ("buffer_threshold", "9" * 400 + ".0"),
     ("buffer_threshold", -1),
 ]
 

@@ -329,8 +329,20 @@ def test_something_else_in_place_of_a_record_is_an_error_after_the_good_ones(pwa
     content = bytearray(build([a_file(), a_file(b"/t/b.txt")]))
     content[-1] = 1  # the last NUL
     pwal.write_bytes(bytes(content))
+    batches = iter(pwalk.read_binary(pwal))
+    assert next(batches).column("filename").to_pylist() == ["/t/a.txt"]
     with pytest.raises(ValueError, match="record 1"):
-        list(pwalk.read_binary(pwal))
+        next(batches)
+
+
+def test_a_damaged_file_is_converted_to_nothing(pwal: Path, tmp_path: Path) -> None:
+    content = bytearray(build([a_file(), a_file(b"/t/b.txt")]))
+    content[-1] = 1  # the last NUL
+    pwal.write_bytes(bytes(content))
+    done = support.run_pwalk("convert", pwal, "out.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"record 1" in done.stderr
+    assert support.names_in(tmp_path) == [pwal.name]
 
 
 def test_a_missing_file_and_a_directory_are_os_errors(tmp_path: Path) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import select
 import signal
 import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pwalk
 import pyarrow.parquet as pq
 import pytest
 import support
@@ -91,6 +96,40 @@ def test_ctrl_c_ends_a_stream_that_nobody_reads(flat: Path, output: Path) -> Non
     assert child.returncode == 130
     assert b"Traceback" not in told
     assert support.names_in(output) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("what", ["report", "walk", "convert"])
+def test_a_pipe_that_is_full_and_that_nobody_reads_keeps_no_process(
+    what: str, number: signal.Signals, flat: Path, output: Path
+) -> None:
+    if what == "convert":
+        pwalk.report(flat, "binary", output / "report.pwal")
+    command: list[str | Path] = {
+        "report": ["report", flat, "--format", "csv", "--output", "-"],
+        "walk": ["walk", flat],
+        "convert": ["convert", output / "report.pwal", "-"],
+    }[what]
+    with subprocess.Popen(
+        [*support.PWALK, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=support.wide_environment(),
+    ) as child:
+        assert child.stdout is not None
+        pipe = child.stdout.fileno()
+        size = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+        support.wait_until(lambda: _waiting(pipe) > size - 2 * select.PIPE_BUF, "a full pipe")
+        child.send_signal(number)
+        try:
+            assert child.wait(support.LIVENESS) == 130
+        finally:
+            child.kill()
+
+
+def _waiting(pipe: int) -> int:
+    """How many bytes wait to be read."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def test_a_killed_report_has_no_file_under_its_final_name(bulk: Path, output: Path) -> None:

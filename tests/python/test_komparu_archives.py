@@ -413,3 +413,23 @@ def test_coroutines_compare_many_at_once(pair: Pair) -> None:
     assert all(found.equal for found in asyncio.run(many()))
     with pytest.raises(komparu.ComparisonTimeoutError):
         asyncio.run(aio.compare_archive(*pair, comparison_timeout=1e-6))
+
+
+def test_archives_that_are_read_again_from_the_beginning_half_way_through_a_file(
+    pair: Pair,
+) -> None:
+    """A hard link to what was compared in step has both sides begin again, one amid a file."""
+    x, a, b = b"x" * 1000, bytes(16 * MEBI), b"b" * (24 * MEBI)
+    for path, order in zip(pair, ("xayb", "xbya"), strict=True):
+        with tarfile.open(path, "w") as tar:
+            for name in order:
+                info = tarfile.TarInfo(name)
+                if name == "y":
+                    info.type, info.linkname = tarfile.LNKTYPE, "x"
+                    tar.addfile(info)
+                else:
+                    content = {"x": x, "a": a, "b": b}[name]
+                    info.size = len(content)
+                    tar.addfile(info, io.BytesIO(content))
+    for _ in range(10):
+        assert komparu.compare_archive(*pair).equal

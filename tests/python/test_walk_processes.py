@@ -75,6 +75,30 @@ with multiprocessing.get_context("fork").Pool(3) as pool:
     assert support.run_quietly(code, forest) == b"True\n"
 
 
+def test_a_forked_child_lets_go_of_a_scan_that_a_thread_consumes(bulk: Path) -> None:
+    """Whatever the thread was doing at the fork: locks may be in any state."""
+    code = """
+import os, sys, threading, pwalk
+for _ in range(10):
+    scan = pwalk.scan(sys.argv[1])
+    thread = threading.Thread(target=lambda: sum(1 for _ in scan))
+    thread.start()
+    children = []
+    while thread.is_alive() and len(children) < 5:
+        pid = os.fork()
+        if pid == 0:
+            scan.close()
+            del scan, thread
+            os._exit(0)
+        children.append(pid)
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+print("ended")
+"""
+    assert support.run_quietly(code, bulk) == b"ended\n"
+
+
 @pytest.mark.slow
 @BOTH_ORDERS
 def test_the_interpreter_exits_with_a_walk_under_way(forest: Path, topdown: bool) -> None:

@@ -49,7 +49,18 @@ def run(*command: str | Path, **environment: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def tracked() -> set[str]:
+    """The files under version control, when the source archive is made."""
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        pytest.skip("this is no checkout")
+    return {name for name in listed.stdout.splitlines() if (ROOT / name).exists()}
+
+
+@pytest.fixture(scope="module")
+def archives(tracked: set[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The source archive, and the wheel that is built from it, with its libraries inside."""
     for tool in ("auditwheel", "build"):
         pytest.importorskip(tool, reason=f"{tool} is not installed")
@@ -90,16 +101,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nginx, Pa
         yield running, directory
 
 
-def test_the_source_archive_has_what_is_under_version_control(archives: tuple[Path, Path]) -> None:
-    tracked = subprocess.run(
-        ["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=False
-    )
-    if tracked.returncode != 0:
-        pytest.skip("this is no checkout")
+def test_the_source_archive_has_what_is_under_version_control(
+    tracked: set[str], archives: tuple[Path, Path]
+) -> None:
     with tarfile.open(archives[0]) as source:
         names = {member.name.partition("/")[2] for member in source if member.isfile()}
-    wanted = [name for name in tracked.stdout.splitlines() if not name.startswith(".")]
-    assert set(wanted) <= names
+    assert {name for name in tracked if not name.startswith(".")} <= names
     assert not [name for name in names if name.startswith(("build/", ".venv/"))]
 
 

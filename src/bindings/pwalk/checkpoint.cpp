@@ -81,7 +81,8 @@ void bind_checkpoint(nb::module_& module) {
         .def(
             "remove", [](const Self& self) { self.checkpoint->remove(); }, WithoutGil())
         .def("stop", [](const Self& self) { self.checkpoint->stop(); })
-        .def("close", [](const Self& self) { self.checkpoint->close(); });
+        .def(
+            "close", [](const Self& self) { self.checkpoint->close(); }, WithoutGil());
 }
 
 }  // namespace pwalk_bindings

@@ -10,6 +10,13 @@ using filetree::Scan;
 class PythonScan : public Scan, public BatchSource {
    public:
     using Scan::Scan;
+    // The workers are waited for, at most a second.
+    ~PythonScan() override {
+        const Unlocked unlocked;
+        close();
+    }
+    PythonScan(const PythonScan&) = delete;
+    PythonScan& operator=(const PythonScan&) = delete;
 
    private:
     Scan::Next next_batch(ArrowArray& out, std::shared_ptr<const filetree::Mark>& mark,
