@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import nginx
 import oracle
@@ -48,23 +49,24 @@ def run(*command: str | Path, **environment: str) -> str:
     return completed.stdout
 
 
-@pytest.fixture(scope="module")
-def tracked() -> set[str]:
-    """The files under version control, when the source archive is made."""
-    listed = subprocess.run(
-        ["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=False
-    )
-    if listed.returncode != 0:
-        pytest.skip("this is no checkout")
-    return {name for name in listed.stdout.splitlines() if (ROOT / name).exists()}
+class Archives(NamedTuple):
+    """What is built, and what it is built of: the files under version control, where they are."""
+
+    source: Path
+    wheel: Path
+    tracked: set[str]
 
 
 @pytest.fixture(scope="module")
-def archives(tracked: set[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
     """The source archive, and the wheel that is built from it, with its libraries inside."""
     for tool in ("auditwheel", "build"):
         pytest.importorskip(tool, reason=f"{tool} is not installed")
     top = tmp_path_factory.mktemp("archives")
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=False
+    )
+    tracked = {name for name in listed.stdout.splitlines() if (ROOT / name).exists()}
     private = ["-C", "cmake.define.FILETREE_PRIVATE_OPENSSL=ON"]
     subprocess.run(
         [sys.executable, "-m", "build", "--outdir", top / "built", *private, ROOT],
@@ -77,16 +79,16 @@ def archives(tracked: set[str], tmp_path_factory: pytest.TempPathFactory) -> tup
     tools = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     run(sys.executable, "-m", "auditwheel", "repair", "-w", top / "repaired", built, PATH=tools)
     (repaired,) = (top / "repaired").glob("*.whl")
-    return source, repaired
+    return Archives(source, repaired, tracked)
 
 
 @pytest.fixture(scope="module")
-def installed(archives: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(archives: Archives, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the programs of an environment in which there is nothing but the wheel."""
     environment = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     programs = environment / "bin"
-    subprocess.run([programs / "pip", "install", "-q", archives[1]], check=True)
+    subprocess.run([programs / "pip", "install", "-q", archives.wheel], check=True)
     return programs
 
 
@@ -102,16 +104,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nginx, Pa
 
 
 def test_the_source_archive_has_what_is_under_version_control(
-    tracked: set[str], archives: tuple[Path, Path]
+    archives: Archives,
 ) -> None:
-    with tarfile.open(archives[0]) as source:
+    if not archives.tracked:
+        pytest.skip("this is no checkout")
+    with tarfile.open(archives.source) as source:
         names = {member.name.partition("/")[2] for member in source if member.isfile()}
-    assert {name for name in tracked if not name.startswith(".")} <= names
+    assert {name for name in archives.tracked if not name.startswith(".")} <= names
     assert not [name for name in names if name.startswith(("build/", ".venv/"))]
 
 
-def test_the_wheel_needs_no_library_but_those_of_every_linux(archives: tuple[Path, Path]) -> None:
-    repaired = archives[1]
+def test_the_wheel_needs_no_library_but_those_of_every_linux(archives: Archives) -> None:
+    repaired = archives.wheel
     assert "manylinux" in repaired.name
     with zipfile.ZipFile(repaired) as wheel:
         names = wheel.namelist()
