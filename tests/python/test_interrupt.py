@@ -105,10 +105,10 @@ def test_a_pipe_that_is_full_and_that_nobody_reads_keeps_no_process(
 ) -> None:
     if what == "convert":
         pwalk.report(flat, "binary", output / "report.pwal")
-    command: list[str | Path] = {
-        "report": ["report", flat, "--format", "csv", "--output", "-"],
-        "walk": ["walk", flat],
-        "convert": ["convert", output / "report.pwal", "-"],
+    command = {
+        "report": ["report", str(flat), "--format", "csv", "--output", "-"],
+        "walk": ["walk", str(flat)],
+        "convert": ["convert", str(output / "report.pwal"), "-"],
     }[what]
     with subprocess.Popen(
         [*support.PWALK, *command],
