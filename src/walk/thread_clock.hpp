@@ -15,7 +15,7 @@ class ThreadClock {
     ThreadClock() = default;
     ThreadClock(const ThreadClock&) = delete;
     ThreadClock& operator=(const ThreadClock&) = delete;
-    ~ThreadClock();
+    ~ThreadClock() { detach(); }
 
     void attach() noexcept;
 
@@ -26,6 +26,9 @@ class ThreadClock {
     [[nodiscard]] std::chrono::nanoseconds wait_time() const;
 
    private:
+    // Gives back what attach() has taken of the system.
+    void detach() noexcept;
+
     std::atomic<bool> attached_{false};
     std::int64_t clock_ = 0;             // as the system names it
     [[maybe_unused]] pid_t thread_ = 0;  // for wait_time()

@@ -23,7 +23,7 @@ void ThreadClock::attach() noexcept {
     attached_.store(told);
 }
 
-ThreadClock::~ThreadClock() = default;
+void ThreadClock::detach() noexcept {}
 
 nanoseconds ThreadClock::cpu_time() const noexcept {
     timespec time{};

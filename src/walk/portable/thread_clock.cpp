@@ -19,7 +19,7 @@ void ThreadClock::attach() noexcept {
     attached_.store(true);
 }
 
-ThreadClock::~ThreadClock() {
+void ThreadClock::detach() noexcept {
     if (!attached_.load()) return;
     (void)::mach_port_deallocate(::mach_task_self(), static_cast<mach_port_t>(clock_));
 }
@@ -47,7 +47,7 @@ void ThreadClock::attach() noexcept {
     attached_.store(told);
 }
 
-ThreadClock::~ThreadClock() = default;
+void ThreadClock::detach() noexcept {}
 
 nanoseconds ThreadClock::cpu_time() const noexcept {
     timespec time{};
