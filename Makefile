@@ -25,12 +25,15 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src 
 CPP := $(shell find include src tests bench examples -name '*.[ch]pp' -o -name '*.[ch]')
 TESTED_PRESETS := dev asan tsan
 
-.PHONY: help setup try test test-cpp test-python wheel kill fuzz bench docs lint lint-repository format clean
+.PHONY: help setup try test test-cpp test-python test-portable check-macos wheel kill fuzz bench docs lint \
+  lint-repository format clean
 
 help:
 	@echo 'make try [DIR=/usr]  install what is missing, build, report on DIR, say what was found'
 	@echo 'make test            install what is missing, build, run every test'
 	@echo 'make setup           both packages in .venv'
+	@echo 'make test-portable   the C++ tests of what macOS gets, on Linux'
+	@echo 'make check-macos     compile everything for macOS'
 	@echo 'make kill            kill reports and cut their power, again and again (KILLS=200 CUTS=1000)'
 	@echo 'make fuzz            libFuzzer on the readers of foreign bytes (FUZZ_SECONDS=600 each)'
 	@echo 'make wheel           a source archive and a wheel in dist/, with its libraries inside'
@@ -82,6 +85,17 @@ wheel: $(VENV)/.test-tools
 	$(BIN)/python -m build --outdir build/wheel -C cmake.define.FILETREE_PRIVATE_OPENSSL=ON
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m auditwheel repair -w dist build/wheel/*.whl
 	cp build/wheel/*.tar.gz dist/
+
+# What macOS gets, as far as Linux can tell: the C++ tests of its part of the code, and whether all of
+# it compiles for a Mac.
+test-portable: $(VENV)/.test-tools
+	cmake --preset portable >/dev/null
+	cmake --build --preset portable -j $(JOBS)
+	ctest --preset portable
+
+check-macos: $(VENV)/.created
+	$(BIN)/pip install -q 'ziglang~=0.17.0'
+	tools/check-macos $(BIN)/python build/macos $(JOBS)
 
 # What a failed round says begins with its seed: FILETREE_KILLS_SEED=N repeats it.
 kill: $(VENV)/.test-tools

@@ -6,9 +6,9 @@
 
 namespace filetree {
 
-// Written without a name where the file system can (O_TMPFILE), so that nothing is left even by
-// SIGKILL; else under a temporary name beside its own. What is no regular file (a device, a FIFO)
-// is written directly. A symlink's target is replaced, not the symlink.
+// Written without a name where the file system can (O_TMPFILE, on Linux), so that nothing is left
+// even by SIGKILL; else under a temporary name beside its own. What is no regular file (a device, a
+// FIFO) is written directly. A symlink's target is replaced, not the symlink.
 //
 // Threads: one at a time.
 class OutputFile {

@@ -1,7 +1,8 @@
 #pragma once
 
-// The file system of the machine: openat, getdents64 and statx, always relative to the parent's
-// descriptor, so that neither PATH_MAX nor a directory swapped for a symlink matters.
+// The file system of the machine: openat, getdents64 and statx (where there is no Linux, readdir
+// and fstatat), always relative to the parent's descriptor, so that neither PATH_MAX nor a
+// directory swapped for a symlink matters.
 
 #include <memory>
 

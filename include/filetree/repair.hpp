@@ -115,8 +115,8 @@ class RepairRecords {
 class Repair final : public RepairRecords {
    public:
     // Checks everything before the walk starts. Throws std::invalid_argument for options that
-    // cannot be used, ProtectedPath, and SystemError: EPERM when it is no dry run and the process
-    // is not root's; the top's or the journal's errno.
+    // cannot be used, ProtectedPath, and SystemError: EOPNOTSUPP on systems other than Linux; EPERM
+    // when it is no dry run and the process is not root's; the top's or the journal's errno.
     Repair(std::shared_ptr<FileSystem> fs, const std::string& top, const RepairOptions& options);
     ~Repair() override;
 
@@ -137,8 +137,9 @@ class Repair final : public RepairRecords {
 // inode, and its owner, group and mode are what the journal left.
 class Undo final : public RepairRecords {
    public:
-    // Throws SystemError: EPERM when it is no dry run and the process is not root's, or when anyone
-    // but root could have written the journal; the journal's errno.
+    // Throws SystemError: EOPNOTSUPP on systems other than Linux; EPERM when it is no dry run and
+    // the process is not root's, or when anyone but root could have written the journal; the
+    // journal's errno.
     Undo(std::shared_ptr<FileSystem> fs, const std::string& journal, bool dry_run);
     ~Undo() override;
 

@@ -183,6 +183,7 @@ def repair(
     :returns: the changes, what failed, and what was left alone
     :raises ProtectedPathError: when the top, resolved, is ``/``, or is or lies in one of /bin /boot
         /dev /etc /lib /lib64 /proc /root /sbin /sys /usr
+    :raises OSError: on systems other than Linux (``EOPNOTSUPP``)
     :raises PermissionError: when it is no dry run and the user is not root; when the journal is
         another's, or others may write to it
     :raises OSError: when the top is missing, is no directory or cannot be read; when the journal
@@ -270,6 +271,7 @@ def undo(journal: _arguments.StrPath, dry_run: bool = True) -> RepairResult:
     :param journal: the file that :func:`repair` has written
     :param dry_run: find the changes, but make none
     :returns: the changes, what failed, and what was left alone
+    :raises OSError: on systems other than Linux (``EOPNOTSUPP``)
     :raises PermissionError: when it is no dry run, and the user is not root, or anyone but root
         could have written the journal
     :raises OSError: when the journal cannot be read

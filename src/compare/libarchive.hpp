@@ -4,6 +4,9 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#if __has_include(<xlocale.h>)
+#include <xlocale.h>  // locale_t on macOS
+#endif
 
 #include <clocale>
 #include <cstdint>

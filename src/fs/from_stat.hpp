@@ -19,9 +19,15 @@ inline Attributes from_stat(const struct stat& in) noexcept {
     out.size = static_cast<std::uint64_t>(in.st_size);
     out.blocks = static_cast<std::uint64_t>(in.st_blocks);
     out.links = in.st_nlink;
+#ifdef __APPLE__
+    out.atime = from_timespec(in.st_atimespec);
+    out.mtime = from_timespec(in.st_mtimespec);
+    out.ctime = from_timespec(in.st_ctimespec);
+#else
     out.atime = from_timespec(in.st_atim);
     out.mtime = from_timespec(in.st_mtim);
     out.ctime = from_timespec(in.st_ctim);
+#endif
     out.mode = in.st_mode;
     out.uid = in.st_uid;
     out.gid = in.st_gid;

@@ -4,15 +4,12 @@
 #include <cstdint>
 #include <memory>
 
+#include "calls.hpp"
 #include "filetree/fs.hpp"
 
 namespace filetree {
 
-// Of the file system that a file is on.
-struct StorageFacts {
-    bool true_sizes;      // sizes say how much there is to read
-    bool shares_extents;  // files may have extents in common
-};
+using calls::StorageFacts;
 
 // Remembers them for the files of one directory, which mostly are on one device.
 //

@@ -23,6 +23,8 @@ class UniqueFd {
     }
 
     [[nodiscard]] int get() const noexcept { return fd_; }
+    // Leaves the closing to the caller.
+    int release() noexcept { return std::exchange(fd_, -1); }
     explicit operator bool() const noexcept { return fd_ >= 0; }
 
    private:

@@ -1,7 +1,5 @@
 #include "transfer.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -174,7 +172,7 @@ curl_socket_t HttpTransfer::on_socket(void* self, curlsocktype /*purpose*/,
         transfer.wrong_ = transfer.error(EACCES, "its address is not public");
         return CURL_SOCKET_BAD;
     }
-    const int made = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    const curl_socket_t made = http::open_socket(*address);
     if (made < 0) {
         transfer.wrong_ = transfer.error(errno, std::strerror(errno));
         return CURL_SOCKET_BAD;

@@ -11,6 +11,8 @@
 #include <ctime>
 #include <thread>
 
+#include "../fs/platform.hpp"
+
 namespace filetree::repair {
 namespace {
 
@@ -102,7 +104,7 @@ bool AuditLog::connect() {
     address.sun_family = AF_UNIX;
     log_socket.copy(address.sun_path, sizeof address.sun_path - 1);
     for (const int type : {SOCK_DGRAM, SOCK_STREAM}) {
-        socket_ = UniqueFd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+        socket_ = UniqueFd(platform::open_socket(AF_UNIX, type, 0));
         if (!socket_) return false;
         const timeval limit{patience.count(), 0};
         ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
@@ -122,8 +124,7 @@ bool AuditLog::send(std::string_view line) {
     if (stream_) message.push_back('\0');  // where one ends, as syslog(3) says it
     std::string_view rest = message;
     while (!rest.empty()) {
-        const int flags = MSG_NOSIGNAL | (patient_ ? 0 : MSG_DONTWAIT);
-        const ssize_t done = ::send(socket_.get(), rest.data(), rest.size(), flags);
+        const ssize_t done = platform::send_to(socket_.get(), rest.data(), rest.size(), patient_);
         if (done < 0 && errno == EINTR) continue;
         if (done < 0) {
             // One that is busy stays connected, unless half a message is on its way.

@@ -14,6 +14,7 @@
 #include <limits>
 #include <thread>
 
+#include "../fs/platform.hpp"
 #include "../fs/utf8.hpp"
 
 namespace filetree::repair {
@@ -187,7 +188,8 @@ void sync_directory_of(const std::string& path) {
         slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
     const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     // Some file systems refuse to sync a directory; what is in it stands all the same.
-    if (!fd || (::fsync(fd.get()) != 0 && errno != EINVAL)) throw SystemError(errno, directory);
+    if (!fd || (platform::sync(fd.get()) != 0 && errno != EINVAL))
+        throw SystemError(errno, directory);
 }
 
 bool writable_for_others(const struct stat& status) {
@@ -306,7 +308,7 @@ void Journal::append(std::string_view lines) {
         syncing_ = true;
         const std::uint64_t covered = written_;
         lock.unlock();
-        const int error = ::fdatasync(fd_.get()) == 0 ? 0 : errno;
+        const int error = platform::sync_data(fd_.get()) == 0 ? 0 : errno;
         lock.lock();
         syncing_ = false;
         // A write that has failed meanwhile stays failed: after a torn line nothing may follow.

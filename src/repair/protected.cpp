@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "../fs/platform.hpp"
+
 namespace filetree {
 
 ProtectedPath::ProtectedPath(const std::string& top, const std::string& place)
@@ -73,6 +75,11 @@ bool ProtectedDirectories::hold(const WalkedDirectory* directory) const noexcept
         if (!being(directory->attributes()).empty()) return true;
     }
     return false;
+}
+
+void require_pinning(const std::string& name) {
+    if (platform::can_pin) return;
+    throw SystemError(EOPNOTSUPP, name, "repair is not available on this system");
 }
 
 std::string resolved(const std::string& path) {

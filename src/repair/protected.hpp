@@ -40,6 +40,10 @@ class ProtectedDirectories {
     std::vector<Known> known_;
 };
 
+// Throws SystemError, EOPNOTSUPP, about `name` where the system has no way to hold an entry without
+// opening it: then nothing can be repaired, nor undone, without trusting names.
+void require_pinning(const std::string& name);
+
 // The path without symlinks, "." and ".." as far as it leads somewhere; absolute.
 [[nodiscard]] std::string resolved(const std::string& path);
 

@@ -71,6 +71,7 @@ std::shared_ptr<Directory> open_top(FileSystem& fs, const std::string& top,
 
 Repair::Repair(std::shared_ptr<FileSystem> fs, const std::string& top,
                const RepairOptions& options) {
+    repair::require_pinning(top);
     const std::atomic<bool> never{false};
     CallContext context(never);
     ProtectedDirectories places(*fs, context);

@@ -217,6 +217,7 @@ struct Undo::State {
 };
 
 Undo::Undo(std::shared_ptr<FileSystem> fs, const std::string& journal, bool dry_run) {
+    repair::require_pinning(journal);
     if (!dry_run && ::geteuid() != 0) {
         throw SystemError(EPERM, journal, "only root can make changes");
     }

@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "../fs/packed.hpp"
+#include "../fs/platform.hpp"
 #include "../fs/unique_fd.hpp"
 #include "locked_directory.hpp"
 
@@ -230,7 +231,7 @@ class Checkpoint::State {
             struct stat status {};
             if (::fstat(part_.get(), &status) != 0) directory_.fail(errno, name);
             part.bytes = static_cast<std::uint64_t>(status.st_size);
-            if (part.bytes > 0 && ::fsync(part_.get()) != 0) directory_.fail(errno, name);
+            if (part.bytes > 0 && platform::sync(part_.get()) != 0) directory_.fail(errno, name);
             part_ = UniqueFd();
             if (part.bytes == 0) directory_.unlink_if_there(name);
         }

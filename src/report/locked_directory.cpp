@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "../fs/platform.hpp"
 #include "filetree/error.hpp"
 
 namespace filetree::report {
@@ -58,7 +59,8 @@ bool LockedDirectory::lock_is_still_there() const {
 
 void LockedDirectory::sync_parent() const {
     const UniqueFd parent(::openat(directory_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (parent) ::fsync(parent.get());  // where that is not allowed, others have to do it
+    if (parent)
+        (void)platform::sync(parent.get());  // where that is not allowed, others have to do it
 }
 
 std::vector<std::string> LockedDirectory::names() const {
@@ -119,7 +121,7 @@ void LockedDirectory::write_synced(const std::string& name, std::string_view byt
         if (done < 0 && errno != EINTR) fail(errno, name);
         bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(done, 0)));
     }
-    if (::fsync(fd.get()) != 0) fail(errno, name);
+    if (platform::sync(fd.get()) != 0) fail(errno, name);
 }
 
 void LockedDirectory::rename(const std::string& from, const std::string& to) const {
@@ -134,7 +136,7 @@ void LockedDirectory::unlink_if_there(const std::string& name) const {
 
 void LockedDirectory::sync() const {
     // Some file systems refuse to sync a directory; what is in it stands all the same.
-    if (::fsync(directory_.get()) != 0 && errno != EINVAL) fail(errno);
+    if (platform::sync(directory_.get()) != 0 && errno != EINVAL) fail(errno);
 }
 
 void LockedDirectory::fail(int error, const std::string& name) const {

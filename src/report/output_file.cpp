@@ -9,6 +9,7 @@
 #include <climits>
 #include <random>
 
+#include "../fs/platform.hpp"
 #include "filetree/error.hpp"
 
 namespace filetree {
@@ -70,9 +71,7 @@ OutputFile::OutputFile(const std::string& path)
 OutputFile::~OutputFile() { discard(); }
 
 bool OutputFile::open_unnamed() {
-#ifdef O_TMPFILE
-    fd_ = ::open(directory_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, new_file_mode);
-#endif
+    fd_ = platform::open_nameless(directory_.c_str(), O_WRONLY, new_file_mode);
     return fd_ >= 0;
 }
 
@@ -87,14 +86,13 @@ void OutputFile::open_named() {
     fail(errno);
 }
 
-// linkat never replaces, so what is replaced needs a name in between.
+// Giving a name never replaces, so what is replaced needs a name in between.
 void OutputFile::publish_unnamed() {
-    const std::string self = "/proc/self/fd/" + std::to_string(fd_);
-    if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, target_.c_str(), AT_SYMLINK_FOLLOW) == 0) return;
+    if (platform::give_name(fd_, target_.c_str()) == 0) return;
     if (errno != EEXIST) fail(errno);
     for (int i = 0; i < most_tries; ++i) {
         const std::string name = temporary_name(target_);
-        if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+        if (platform::give_name(fd_, name.c_str()) == 0) {
             temporary_ = name;
             return;
         }
@@ -105,14 +103,14 @@ void OutputFile::publish_unnamed() {
 
 void OutputFile::commit() {
     if (!direct_) {
-        if (::fsync(fd_) != 0) fail(errno);
+        if (platform::sync(fd_) != 0) fail(errno);
         if (temporary_.empty()) publish_unnamed();
         if (!temporary_.empty() && ::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
         temporary_.clear();
         const int directory = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (directory >= 0) {
             // Some file systems refuse to sync a directory; the rename stands all the same.
-            ::fsync(directory);
+            (void)platform::sync(directory);
             ::close(directory);
         }
     }

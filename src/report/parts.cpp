@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "../fs/platform.hpp"
 #include "../fs/unique_fd.hpp"
 #include "csv_row.hpp"
 #include "file_writer.hpp"
@@ -37,7 +38,7 @@ class Copier {
 
    private:
     ssize_t copy_in_kernel(int from, off_t offset) {
-        const ssize_t copied = ::copy_file_range(from, &offset, to_, nullptr, piece_size, 0);
+        const ssize_t copied = platform::copy_range(from, offset, to_, piece_size);
         if (copied >= 0) return copied;
         if (errno == ENOSPC || errno == EIO || errno == EDQUOT || errno == EFBIG) {
             throw SystemError(errno, to_name_);

@@ -9,6 +9,8 @@
 #include <new>
 #include <utility>
 
+#include "../fs/platform.hpp"
+
 namespace filetree::report {
 namespace {
 
@@ -19,12 +21,8 @@ constexpr std::uint32_t most_doublings = 20;
 
 // A descriptor, or an errno.
 Result<int> open_nameless(const std::string& directory) {
-#ifdef O_TMPFILE
-    // O_EXCL: it can never be given a name.
-    const int nameless =
-        ::open(directory.c_str(), O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, mine_alone);
+    const int nameless = platform::open_nameless(directory.c_str(), O_EXCL | O_RDWR, mine_alone);
     if (nameless >= 0) return Result<int>::success(nameless);
-#endif
     std::string name = directory + "/pwalk-XXXXXX";
     const int named = ::mkostemp(name.data(), O_CLOEXEC);
     if (named < 0) return Result<int>::failure(errno);

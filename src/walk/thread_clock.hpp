@@ -1,10 +1,10 @@
 #pragma once
 
-#include <pthread.h>
 #include <sys/types.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 
 namespace filetree::walk {
 
@@ -12,6 +12,11 @@ namespace filetree::walk {
 // any thread, also after it has ended (0 then).
 class ThreadClock {
    public:
+    ThreadClock() = default;
+    ThreadClock(const ThreadClock&) = delete;
+    ThreadClock& operator=(const ThreadClock&) = delete;
+    ~ThreadClock() { detach(); }
+
     void attach() noexcept;
 
     // Time on a core.
@@ -21,9 +26,12 @@ class ThreadClock {
     [[nodiscard]] std::chrono::nanoseconds wait_time() const;
 
    private:
+    // Gives back what attach() has taken of the system.
+    void detach() noexcept;
+
     std::atomic<bool> attached_{false};
-    clockid_t clock_{};
-    pid_t thread_ = 0;
+    std::int64_t clock_ = 0;             // as the system names it
+    [[maybe_unused]] pid_t thread_ = 0;  // for wait_time()
 };
 
 }  // namespace filetree::walk

@@ -1,6 +1,5 @@
 #include "filetree/walk.hpp"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include <system_error>
 #include <thread>
 
+#include "../fs/platform.hpp"
 #include "frontier.hpp"
 #include "governor.hpp"
 #include "worker.hpp"
@@ -74,10 +74,7 @@ unsigned available_cores() {
         const auto [parsed, error] = std::from_chars(slurm, end, cores);
         if (error == std::errc{} && parsed == end && cores > 0) return cores;
     }
-    cpu_set_t affinity;
-    if (::sched_getaffinity(0, sizeof affinity, &affinity) == 0) {
-        return std::max(1, CPU_COUNT(&affinity));
-    }
+    if (const unsigned cores = platform::allowed_cores(); cores > 0) return cores;
     return std::max(1U, std::thread::hardware_concurrency());
 }
 

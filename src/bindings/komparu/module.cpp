@@ -1,8 +1,5 @@
-#include <fcntl.h>
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/shared_ptr.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -12,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "../../fs/platform.hpp"
 #include "../gil.hpp"
 #include "bindings.hpp"
 #include "filetree/compare.hpp"
@@ -45,21 +43,20 @@ nb::object failure_of(const Comparison& comparison) {
 class Completions {
    public:
     Completions() : shared_(std::make_shared<Shared>()) {
-        if (shared_->fd < 0) {
+        if (shared_->wakeup.fd() < 0) {
             PyErr_SetFromErrno(PyExc_OSError);
             throw nb::python_error();
         }
     }
 
-    [[nodiscard]] int fd() const { return shared_->fd; }
+    [[nodiscard]] int fd() const { return shared_->wakeup.fd(); }
 
     void watch(Comparison& comparison, std::uint64_t number) const {
         comparison.on_finished([shared = shared_, number] { shared->put(number); });
     }
 
     [[nodiscard]] std::vector<std::uint64_t> take() const {
-        std::uint64_t count = 0;
-        (void)!::read(shared_->fd, &count, sizeof count);
+        shared_->wakeup.clear();
         const std::lock_guard lock(shared_->mutex);
         return std::exchange(shared_->numbers, {});
     }
@@ -67,17 +64,13 @@ class Completions {
    private:
     // Stays until the last comparison that was watched has ended.
     struct Shared {
-        ~Shared() {
-            if (fd >= 0) ::close(fd);
-        }
         void put(std::uint64_t number) {
             const std::lock_guard lock(mutex);
             numbers.push_back(number);
-            const std::uint64_t one = 1;
-            (void)!::write(fd, &one, sizeof one);  // fails only when it is full, that is, readable
+            wakeup.ring();
         }
 
-        const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        const filetree::platform::Wakeup wakeup;
         std::mutex mutex;
         std::vector<std::uint64_t> numbers;
     };

@@ -1,13 +1,11 @@
 #include "arrow_stream.hpp"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <exception>
 #include <optional>
 #include <string>
 
+#include "../../fs/platform.hpp"
 #include "filetree/error.hpp"
 
 namespace pwalk_bindings {
@@ -57,12 +55,9 @@ class Batch {
     std::int64_t rows_ = array_.length;
 };
 
-// Python delivers signals on its main thread only.
-bool on_main_thread() noexcept { return ::syscall(SYS_gettid) == ::getpid(); }
-
-// Runs Python's signal handlers where that is possible. True when one raised.
+// Runs Python's signal handlers where that is possible: on its main thread. True when one raised.
 bool interrupted() {
-    if (!on_main_thread() || Py_IsInitialized() == 0) return false;
+    if (!filetree::platform::on_main_thread() || Py_IsInitialized() == 0) return false;
     const Locked locked;
     if (PyErr_CheckSignals() == 0) return false;
     // The consumer will report an error of its own; the interrupt is raised again right after it.

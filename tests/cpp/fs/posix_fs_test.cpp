@@ -364,6 +364,20 @@ TEST_F(PosixFs, ClosesItsDescriptors) {
     EXPECT_EQ(open_descriptors(tree), 0U);
 }
 
+TEST_F(PosixFs, ADirectoryThatHasBeenReadIsOneDescriptorAndIsClosedOnce) {
+    tree.add_file("a");
+    {
+        const auto top = open_top();
+        Listing listing;
+        EXPECT_TRUE(top->read(listing, caller.context).value);
+        EXPECT_FALSE(top->read(listing, caller.context).value);
+        EXPECT_EQ(listing.size(), 1U);
+        EXPECT_EQ(stat_name(*top, "a", caller.context).error, 0);
+        EXPECT_EQ(open_descriptors(tree), 1U);
+    }
+    EXPECT_EQ(open_descriptors(tree), 0U);
+}
+
 TEST_F(PosixFs, TakesItsDescriptorBudgetFromTheLimitUnlessGiven) {
     EXPECT_EQ(make_posix_file_system({false, 33})->descriptor_budget(), 33U);
     rlimit before{};

@@ -108,7 +108,7 @@ class SlowFileSystem final : public FileSystem {
 };
 
 TEST(RepairCancel, ClosedInTheMiddleItStopsAfterTheChangeBeingMade) {
-    FILETREE_NEEDS_ROOT();
+    FILETREE_NEEDS_REPAIRS();
     const SharedTree tree;
     for (int i = 0; i < files; ++i) tree.file("f" + std::to_string(i), {user, 0600});
     const auto changes = std::make_shared<Awaited>();

@@ -36,7 +36,7 @@ const RepairOptions apply = testing::repair_options(false);
 class RepairFaults : public ::testing::Test {
    protected:
     void SetUp() override {
-        FILETREE_NEEDS_ROOT();
+        FILETREE_NEEDS_REPAIRS();
         tree.emplace();
         fine = tree->file("fine", {user, 0600});
     }

@@ -61,7 +61,7 @@ Texts stale(const Texts& paths) {
 class RepairRaces : public ::testing::Test {
    protected:
     void SetUp() override {
-        FILETREE_NEEDS_ROOT();
+        FILETREE_NEEDS_REPAIRS();
         tree.emplace();
     }
     Outcome run(std::shared_ptr<FileSystem> fs) const {

@@ -52,7 +52,7 @@ std::vector<repair::JournalLine> lines_of(const std::string& journal) {
 class RepairTree : public ::testing::Test {
    protected:
     void SetUp() override {
-        FILETREE_NEEDS_ROOT();
+        FILETREE_NEEDS_REPAIRS();
         tree.emplace();
     }
 

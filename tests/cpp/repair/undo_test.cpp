@@ -37,7 +37,7 @@ constexpr std::uint32_t existing_group = 1;  // daemon, everywhere
 class UndoTree : public ::testing::Test {
    protected:
     void SetUp() override {
-        FILETREE_NEEDS_ROOT();
+        FILETREE_NEEDS_REPAIRS();
         tree.emplace();
         journal = tree->outside / "journal";
         options.journal = journal;

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "../fs/platform.hpp"
 #include "filetree/faulty_fs.hpp"
 #include "filetree/posix_fs.hpp"
 #include "filetree/repair.hpp"
@@ -23,8 +24,9 @@
 
 namespace filetree::testing {
 
-// For the beginning of a test: owners and groups can be chosen by root only.
-#define FILETREE_NEEDS_ROOT() \
+// For the beginning of a test. Owners and groups can be chosen by root only.
+#define FILETREE_NEEDS_REPAIRS()                                                   \
+    if (!platform::can_pin) GTEST_SKIP() << "there are no repairs on this system"; \
     if (::geteuid() != 0) GTEST_SKIP() << "only root can give entries to others"
 
 // A user, a group of that user's own, and a shared group that is nobody's number.

@@ -1,6 +1,7 @@
-#include "thread_clock.hpp"
+#include "../thread_clock.hpp"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,12 +17,18 @@ using std::chrono::nanoseconds;
 
 void ThreadClock::attach() noexcept {
     thread_ = static_cast<pid_t>(::syscall(SYS_gettid));
-    attached_.store(::pthread_getcpuclockid(::pthread_self(), &clock_) == 0);
+    clockid_t clock{};
+    const bool told = ::pthread_getcpuclockid(::pthread_self(), &clock) == 0;
+    clock_ = clock;
+    attached_.store(told);
 }
+
+void ThreadClock::detach() noexcept {}
 
 nanoseconds ThreadClock::cpu_time() const noexcept {
     timespec time{};
-    if (!attached_.load() || ::clock_gettime(clock_, &time) != 0) return nanoseconds(0);
+    if (!attached_.load() || ::clock_gettime(static_cast<clockid_t>(clock_), &time) != 0)
+        return nanoseconds(0);
     return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
 }
 
