@@ -12,12 +12,10 @@
 //     frontier    see checkpoint.cpp
 //     lock        locked (flock) as long as somebody works with the directory
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,7 +45,8 @@ struct Mark {
 // Adds what one run found to what earlier ones did. Threads are not added up.
 void add_progress(const WalkProgress& more, WalkProgress& sum);
 
-// Threads: one at a time, but for due(), marked() and stop(), which may come from any.
+// Threads: one at a time, but for due(), marked(), stop() and stopping(), and what never changes
+// (totals_before(), errors_before()), which may come from any.
 class Checkpoint {
    public:
     // What rows depend on: names of options, and what they were.

@@ -47,7 +47,7 @@ class CompareError : public std::runtime_error {
 };
 
 struct CompareOptions {
-    std::size_t chunk_size = 0;  // bytes of one read; 0: what is fastest
+    std::size_t chunk_size = 0;  // bytes of one read, up to 2 MiB; 0: what is fastest
     bool size_precheck = true;   // different sizes are an answer
     bool quick_check = true;     // of large files: look at some places first
     unsigned max_workers = 0;    // threads of the pool's that may work at it at once; 0: all
@@ -127,7 +127,7 @@ class Comparison {
 
     // Waits for the end. False: not yet.
     [[nodiscard]] bool wait(std::chrono::nanoseconds timeout);
-    // Called once, on a thread of the pool's; at once if it has ended.
+    // Called once, on a thread of the pool's or on the one that cancels; at once if it has ended.
     void on_finished(std::function<void()> callback);
     // Stops within a chunk; the answer is then the failure `cancelled`. Idempotent.
     void cancel() noexcept;

@@ -1,10 +1,11 @@
 #pragma once
 
-// The one error vocabulary of the core.
+// The error vocabulary of the core.
 //
 // Inside the core a failure is a value: an errno (0 means success) or a Result<T>. At the edge,
-// when a call cannot begin at all, it is a SystemError. Failures met on the way through a tree
-// are collected as EntryError values; none of them ends a walk.
+// when a call cannot begin at all, it is a SystemError; of comparisons a CompareError
+// (compare.hpp), of transfers a HttpError (http.hpp). Failures met on the way through a tree are
+// collected as EntryError values; none of them ends a walk.
 
 #include <stdexcept>
 #include <string>

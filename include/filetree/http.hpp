@@ -117,8 +117,9 @@ class HttpStream {
     bool complete_ = false;
 };
 
-// The thread that all transfers share: at most 32 at once for each host that are not waiting for
-// their caller. Connections are kept for two seconds after the last transfer.
+// The thread that all transfers share: at most 128 at once, and 32 for each origin (scheme, host
+// and port), that are not waiting for their caller. Connections are kept for two seconds after the
+// last transfer.
 //
 // Threads: every call from any thread.
 class HttpClient {

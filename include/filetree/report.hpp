@@ -78,7 +78,7 @@ class Report {
     std::unique_ptr<Walk> walk_;
 };
 
-// A live, one-shot stream of record batches with the columns of scan_schema().
+// A live, one-shot stream of record batches with the columns of export_scan_schema().
 class Scan : public Report {
    public:
     // With a checkpoint: goes on where it says, and has marks among its batches.

@@ -3,7 +3,6 @@
 #include <openssl/types.h>
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>

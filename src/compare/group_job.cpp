@@ -1,7 +1,6 @@
 #include "group_job.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <set>
 #include <tuple>

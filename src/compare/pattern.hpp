@@ -14,7 +14,6 @@ class Patterns {
     explicit Patterns(std::vector<std::string> patterns) : patterns_(std::move(patterns)) {}
 
     [[nodiscard]] bool match(std::string_view name) const;
-    [[nodiscard]] bool empty() const noexcept { return patterns_.empty(); }
 
    private:
     std::vector<std::string> patterns_;

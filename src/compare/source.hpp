@@ -7,8 +7,10 @@
 
 namespace filetree::compare {
 
-// Bytes that can be read at any offset, by any number of threads, and that must not change
-// meanwhile. Calls throw CompareError.
+// Bytes that can be read at any offset, and that must not change meanwhile. Calls throw
+// CompareError.
+//
+// Threads: one at a time, but of a FileSource any number.
 class Source {
    public:
     Source() = default;

@@ -1,7 +1,6 @@
 #include "stream_pair.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 

@@ -1,7 +1,6 @@
 #include "tree_work.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <optional>
 

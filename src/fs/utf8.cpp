@@ -1,8 +1,6 @@
 #include "utf8.hpp"
 
-#include <array>
 #include <cstdint>
-#include <cstring>
 
 namespace filetree {
 namespace {

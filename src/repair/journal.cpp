@@ -16,6 +16,7 @@
 
 #include "../fs/platform.hpp"
 #include "../fs/utf8.hpp"
+#include "../fs/whole_io.hpp"
 
 namespace filetree::repair {
 namespace {
@@ -151,8 +152,9 @@ struct stat status_of(int fd, const std::string& path) {
 
 std::string read_at(int fd, std::uint64_t offset, std::size_t length, const std::string& path) {
     std::string bytes(length, '\0');
-    const ssize_t got = ::pread(fd, bytes.data(), length, static_cast<off_t>(offset));
-    if (got != static_cast<ssize_t>(length)) throw SystemError(got < 0 ? errno : EIO, path);
+    if (const int error = read_all_at(fd, offset, bytes.data(), length)) {
+        throw SystemError(error, path);
+    }
     return bytes;
 }
 
@@ -183,13 +185,10 @@ bool may_begin_line(std::string_view text) {
 
 // A file whose name is lost in a power cut is lost.
 void sync_directory_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    const std::string directory =
-        slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+    const std::string directory = directory_of(path);
     const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    // Some file systems refuse to sync a directory; what is in it stands all the same.
-    if (!fd || (platform::sync(fd.get()) != 0 && errno != EINVAL))
-        throw SystemError(errno, directory);
+    const int error = fd ? sync_directory(fd.get()) : errno;
+    if (error != 0) throw SystemError(error, directory);
 }
 
 bool writable_for_others(const struct stat& status) {
@@ -326,15 +325,8 @@ void Journal::close() noexcept {
 }
 
 void Journal::write(std::string_view lines) {
-    while (!lines.empty()) {
-        const ssize_t done = ::write(fd_.get(), lines.data(), lines.size());
-        if (done < 0 && errno == EINTR) continue;
-        if (done < 0) {
-            error_ = errno;
-            fail(error_);
-        }
-        lines.remove_prefix(static_cast<std::size_t>(done));
-    }
+    error_ = write_all(fd_.get(), lines);
+    if (error_ != 0) fail(error_);
 }
 
 void Journal::fail(int error, const char* reason) const { throw SystemError(error, path_, reason); }

@@ -85,18 +85,18 @@ class Journal {
 // Threads: one.
 class JournalReader {
    public:
-    // Throws SystemError; EPERM when `trusted` is wanted and others than root could have written
-    // it.
+    // Throws SystemError; when `trusted` is wanted, EPERM if others than root could have written
+    // it, EBUSY if another process has it.
     JournalReader(const std::string& path, bool trusted);
 
     // The line before the one returned last, without its newline; nothing at the beginning. A last
     // line that was not written to its end is left out: its change was not made.
     // Throws SystemError.
     [[nodiscard]] std::optional<std::string> previous();
-    // Where the line returned last begins.
     // Others may have the file; there are no more lines.
     void close() noexcept;
 
+    // Where the line returned last begins.
     [[nodiscard]] std::uint64_t offset() const noexcept { return begin_ + rest_.size(); }
 
    private:

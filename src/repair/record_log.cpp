@@ -1,9 +1,12 @@
 #include "record_log.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
+
+#include "../fs/whole_io.hpp"
 
 namespace filetree::repair {
 namespace {
@@ -27,6 +30,11 @@ Header header_at(std::string_view bytes, std::size_t at) {
     return header;
 }
 
+std::string temporary_directory() {
+    std::error_code none;
+    return std::filesystem::temp_directory_path(none).string();  // TMPDIR, else /tmp
+}
+
 }  // namespace
 
 void RecordLog::add(const ChangeRecord& record) {
@@ -44,7 +52,7 @@ void RecordLog::add(const ChangeRecord& record) {
     const std::lock_guard lock(mutex_);
     if (blocks_.empty() || blocks_.back().length >= block_size) {
         if (!blocks_.empty()) put_aside(blocks_.back());
-        blocks_.push_back({.bytes = {}, .first = size_});
+        blocks_.push_back({.bytes = {}, .first = size_, .place = {}});
     }
     Block& block = blocks_.back();
     block.bytes.append(packed).append(record.path);
@@ -61,25 +69,20 @@ std::size_t RecordLog::size() const {
 void RecordLog::put_aside(Block& block) {
     kept_ += block.length;
     if (kept_ <= memory_ || !file_works_) return;
-    if (!file_) file_.reset(std::tmpfile());
-    file_works_ = file_ && std::fseek(file_.get(), 0, SEEK_END) == 0;
-    const long place = file_works_ ? std::ftell(file_.get()) : -1;
-    file_works_ = place >= 0 &&
-                  std::fwrite(block.bytes.data(), 1, block.length, file_.get()) == block.length &&
-                  std::fflush(file_.get()) == 0;
+    if (!file_) file_ = open_temporary(temporary_directory()).value;
+    file_works_ = file_ && write_all_at(file_.get(), file_size_, block.bytes) == 0;
     if (!file_works_) return;
-    block.place = place;
+    block.place = file_size_;
+    file_size_ += block.length;
     block.bytes = {};
     kept_ -= block.length;
 }
 
 std::string RecordLog::content(const Block& block) const {
-    if (block.place < 0) return block.bytes;
+    if (!block.place) return block.bytes;
     std::string bytes(block.length, '\0');
-    errno = 0;
-    if (std::fseek(file_.get(), block.place, SEEK_SET) != 0 ||
-        std::fread(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) {
-        throw SystemError(errno != 0 ? errno : EIO, "the temporary file of records");
+    if (const int error = read_all_at(file_.get(), *block.place, bytes.data(), bytes.size())) {
+        throw SystemError(error, "the temporary file of records");
     }
     return bytes;
 }

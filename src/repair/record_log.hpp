@@ -1,11 +1,12 @@
 #pragma once
 
-#include <cstdio>
-#include <memory>
+#include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "../fs/unique_fd.hpp"
 #include "filetree/repair.hpp"
 
 namespace filetree::repair {
@@ -30,10 +31,7 @@ class RecordLog {
         std::string bytes;      // "" when it is in the file
         std::size_t first = 0;  // the number of its first record
         std::size_t length = 0;
-        long place = -1;  // where it is in the file
-    };
-    struct CloseFile {
-        void operator()(std::FILE* file) const noexcept { (void)std::fclose(file); }
+        std::optional<std::uint64_t> place;  // where it is in the file
     };
 
     void put_aside(Block& block);
@@ -44,7 +42,8 @@ class RecordLog {
     std::vector<Block> blocks_;
     std::size_t size_ = 0;
     std::size_t kept_ = 0;  // bytes of full blocks in memory
-    std::unique_ptr<std::FILE, CloseFile> file_;
+    UniqueFd file_;
+    std::uint64_t file_size_ = 0;
     bool file_works_ = true;
 };
 

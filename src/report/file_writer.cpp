@@ -2,18 +2,19 @@
 
 #include <poll.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <utility>
 
+#include "../fs/whole_io.hpp"
+
 namespace filetree::report {
 namespace {
 
 bool is_regular(int fd) noexcept {
-    struct stat status{};
+    struct stat status {};
     return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
@@ -44,33 +45,19 @@ void FileWriter::finish() {
 }
 
 void FileWriter::replace(std::size_t offset, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t done = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (done < 0) {
-            if (errno == EINTR) continue;
-            throw SystemError(errno, name_);
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(done));
-        offset += static_cast<std::size_t>(done);
-    }
+    if (const int error = write_all_at(fd_, offset, bytes)) throw SystemError(error, name_);
 }
 
 void FileWriter::write(std::string_view bytes) {
-    const std::size_t all = bytes.size();
+    // Of what may wait, as much at a time as is taken at once.
+    const std::size_t step = may_wait_ ? PIPE_BUF : bytes.size();
     while (!bytes.empty()) {
-        std::size_t length = bytes.size();
-        if (may_wait_) {
-            await_room();
-            length = std::min<std::size_t>(length, PIPE_BUF);  // so much is taken at once
-        }
-        const ssize_t done = ::write(fd_, bytes.data(), length);
-        if (done < 0) {
-            if (errno == EINTR) continue;
-            throw SystemError(errno, name_);
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(done));
+        if (may_wait_) await_room();
+        const std::string_view piece = bytes.substr(0, step);
+        if (const int error = write_all(fd_, piece)) throw SystemError(error, name_);
+        written_.fetch_add(piece.size(), std::memory_order_relaxed);
+        bytes.remove_prefix(piece.size());
     }
-    written_.fetch_add(all, std::memory_order_relaxed);
 }
 
 void FileWriter::await_room() {

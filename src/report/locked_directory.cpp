@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "../fs/platform.hpp"
+#include "../fs/whole_io.hpp"
 #include "filetree/error.hpp"
 
 namespace filetree::report {
@@ -116,11 +117,7 @@ std::optional<std::uint64_t> LockedDirectory::size(const std::string& name) cons
 
 void LockedDirectory::write_synced(const std::string& name, std::string_view bytes) const {
     const UniqueFd fd = create(name);
-    while (!bytes.empty()) {
-        const ssize_t done = ::write(fd.get(), bytes.data(), bytes.size());
-        if (done < 0 && errno != EINTR) fail(errno, name);
-        bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(done, 0)));
-    }
+    if (const int error = write_all(fd.get(), bytes)) fail(error, name);
     if (platform::sync(fd.get()) != 0) fail(errno, name);
 }
 
@@ -135,8 +132,7 @@ void LockedDirectory::unlink_if_there(const std::string& name) const {
 }
 
 void LockedDirectory::sync() const {
-    // Some file systems refuse to sync a directory; what is in it stands all the same.
-    if (platform::sync(directory_.get()) != 0 && errno != EINVAL) fail(errno);
+    if (const int error = sync_directory(directory_.get())) fail(error);
 }
 
 void LockedDirectory::fail(int error, const std::string& name) const {

@@ -10,6 +10,8 @@
 #include <random>
 
 #include "../fs/platform.hpp"
+#include "../fs/unique_fd.hpp"
+#include "../fs/whole_io.hpp"
 #include "filetree/error.hpp"
 
 namespace filetree {
@@ -18,12 +20,6 @@ namespace {
 constexpr mode_t new_file_mode = 0666;  // less the umask
 constexpr int most_tries = 100;
 constexpr int most_links = 40;  // as the kernel follows
-
-std::string directory_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    if (slash == std::string::npos) return ".";
-    return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 // Where a path leads, also when what it leads to is still missing.
 std::string resolved(std::string path) {
@@ -107,12 +103,10 @@ void OutputFile::commit() {
         if (temporary_.empty()) publish_unnamed();
         if (!temporary_.empty() && ::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
         temporary_.clear();
-        const int directory = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (directory >= 0) {
-            // Some file systems refuse to sync a directory; the rename stands all the same.
-            (void)platform::sync(directory);
-            ::close(directory);
-        }
+        // Who may write in a directory need not be allowed to read it.
+        const UniqueFd directory(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const int error = directory ? sync_directory(directory.get()) : 0;
+        if (error != 0) fail(error);
     }
     const int fd = fd_;
     fd_ = -1;

@@ -6,6 +6,7 @@
 
 #include "../fs/platform.hpp"
 #include "../fs/unique_fd.hpp"
+#include "../fs/whole_io.hpp"
 #include "csv_row.hpp"
 #include "file_writer.hpp"
 #include "filetree/checkpoint.hpp"
@@ -53,12 +54,8 @@ class Copier {
             got = ::pread(from, buffer_.data(), buffer_.size(), offset);
         } while (got < 0 && errno == EINTR);
         if (got < 0) throw SystemError(errno, path);
-        for (ssize_t done = 0; done < got;) {
-            const ssize_t put =
-                ::write(to_, buffer_.data() + done, static_cast<std::size_t>(got - done));
-            if (put < 0 && errno != EINTR) throw SystemError(errno, to_name_);
-            done += std::max<ssize_t>(put, 0);
-        }
+        const std::string_view bytes(buffer_.data(), static_cast<std::size_t>(got));
+        if (const int error = write_all(to_, bytes)) throw SystemError(error, to_name_);
         return got;
     }
 

@@ -9,53 +9,14 @@
 #include <new>
 #include <utility>
 
-#include "../fs/platform.hpp"
+#include "../fs/whole_io.hpp"
 
 namespace filetree::report {
 namespace {
 
-constexpr mode_t mine_alone = 0600;
 // Each time that this many more files are open, files become twice as large.
 constexpr std::uint32_t files_of_a_size = 8;
 constexpr std::uint32_t most_doublings = 20;
-
-// A descriptor, or an errno.
-Result<int> open_nameless(const std::string& directory) {
-    const int nameless = platform::open_nameless(directory.c_str(), O_EXCL | O_RDWR, mine_alone);
-    if (nameless >= 0) return Result<int>::success(nameless);
-    std::string name = directory + "/pwalk-XXXXXX";
-    const int named = ::mkostemp(name.data(), O_CLOEXEC);
-    if (named < 0) return Result<int>::failure(errno);
-    if (::unlink(name.c_str()) != 0) {
-        const int error = errno;
-        ::close(named);
-        return Result<int>::failure(error);
-    }
-    return Result<int>::success(named);
-}
-
-int write_at(int fd, std::uint64_t offset, std::string_view bytes) noexcept {
-    while (!bytes.empty()) {
-        const ssize_t done = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return done < 0 ? errno : EIO;
-        bytes.remove_prefix(static_cast<std::size_t>(done));
-        offset += static_cast<std::uint64_t>(done);
-    }
-    return 0;
-}
-
-int read_at(int fd, std::uint64_t offset, char* out, std::size_t length) noexcept {
-    while (length > 0) {
-        const ssize_t done = ::pread(fd, out, length, static_cast<off_t>(offset));
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return done < 0 ? errno : EIO;
-        out += done;
-        offset += static_cast<std::uint64_t>(done);
-        length -= static_cast<std::size_t>(done);
-    }
-    return 0;
-}
 
 }  // namespace
 
@@ -70,23 +31,24 @@ struct Spill::State {
 
 class Spill::File {
    public:
-    File(int fd, std::shared_ptr<State> state) noexcept : fd_(fd), state_(std::move(state)) {
+    File(UniqueFd fd, std::shared_ptr<State> state) noexcept
+        : fd_(std::move(fd)), state_(std::move(state)) {
         state_->open_files.fetch_add(1, std::memory_order_relaxed);
     }
     File(const File&) = delete;
     File& operator=(const File&) = delete;
     ~File() {
-        ::close(fd_);
+        fd_ = {};
         state_->open_files.fetch_sub(1, std::memory_order_relaxed);
         // A file that got nothing written has freed nothing either.
         if (has_content_.load(std::memory_order_relaxed)) state_->retry(Clock::time_point::min());
     }
 
-    [[nodiscard]] int fd() const noexcept { return fd_; }
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     void note_content() noexcept { has_content_.store(true, std::memory_order_relaxed); }
 
    private:
-    const int fd_;
+    UniqueFd fd_;
     const std::shared_ptr<State> state_;
     std::atomic<bool> has_content_{false};
 };
@@ -101,7 +63,7 @@ Result<Spill::Place> Spill::write(std::string_view bytes) noexcept {
         Result<Place> place = reserve(bytes.size());
         if (place.ok()) {
             const std::shared_ptr<File>& file = place.value.file;
-            place.error = write_at(file->fd(), place.value.offset, bytes);
+            place.error = write_all_at(file->fd(), place.value.offset, bytes);
             if (place.ok()) {
                 file->note_content();
                 written_.fetch_add(bytes.size(), std::memory_order_relaxed);
@@ -123,7 +85,7 @@ int Spill::read(const Place& place, ByteBuffer& out) noexcept {
     } catch (const std::bad_alloc&) {
         return ENOMEM;
     }
-    const int error = read_at(place.file->fd(), place.offset, out.data(), place.length);
+    const int error = read_all_at(place.file->fd(), place.offset, out.data(), place.length);
     if (error == 0) out.set_end(out.data() + place.length);
     return error;
 }
@@ -139,14 +101,9 @@ Result<Spill::Place> Spill::reserve(std::size_t length) {
         state_->open_files.load(std::memory_order_relaxed) / files_of_a_size, most_doublings);
     if (current_ && end_ >= tuning_.file_size << doublings) full = std::move(current_);
     if (!current_) {
-        const Result<int> fd = open_nameless(directory_);
-        if (!fd.ok()) return Result<Place>::failure(fd.error);
-        try {
-            current_ = std::make_shared<File>(fd.value, state_);
-        } catch (const std::bad_alloc&) {
-            ::close(fd.value);
-            throw;
-        }
+        Result<UniqueFd> opened = open_temporary(directory_);
+        if (!opened.ok()) return Result<Place>::failure(opened.error);
+        current_ = std::make_shared<File>(std::move(opened.value), state_);
         end_ = 0;
     }
     Place place{current_, end_, length};

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <mutex>
-#include <vector>
 
 #include "node.hpp"
 

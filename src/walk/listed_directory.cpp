@@ -1,6 +1,5 @@
 #include "listed_directory.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <string_view>
 

@@ -1,7 +1,5 @@
 #include "node.hpp"
 
-#include <vector>
-
 namespace filetree::walk {
 
 NodePtr::NodePtr(const NodePtr& other) noexcept : node_(other.node_) {

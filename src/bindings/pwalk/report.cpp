@@ -104,8 +104,7 @@ void bind_report(nb::module_& module) {
                 const Unlocked unlocked;
                 return self.wait(to_duration(timeout));
             },
-            nb::arg("timeout"))
-        .def_prop_ro("bytes_written", &FileReport::bytes_written);
+            nb::arg("timeout"));
 }
 
 }  // namespace pwalk_bindings

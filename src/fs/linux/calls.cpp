@@ -26,8 +26,21 @@
 namespace filetree::calls {
 namespace {
 
+// What the headers of manylinux_2_28 do not know yet; the kernel has it since 5.8.
+constexpr unsigned statx_mount_id = 0x1000U;  // STATX_MNT_ID
+constexpr auto fuse_magic = 0x65735546;       // FUSE_SUPER_MAGIC
+
+// stx_mnt_id.
+std::uint64_t mount_id(const struct statx& in) noexcept {
+    constexpr std::size_t offset = 0x90;
+    static_assert(sizeof in == 0x100);
+    std::uint64_t id = 0;
+    std::memcpy(&id, reinterpret_cast<const char*>(&in) + offset, sizeof id);
+    return id;
+}
+
 unsigned statx_mask(StatMask mask) noexcept {
-    constexpr unsigned type = STATX_MNT_ID | STATX_TYPE | STATX_MODE | STATX_INO;
+    constexpr unsigned type = statx_mount_id | STATX_TYPE | STATX_MODE | STATX_INO;
     switch (mask) {
         case StatMask::type:
             return type;
@@ -36,7 +49,7 @@ unsigned statx_mask(StatMask mask) noexcept {
         case StatMask::all:
             break;
     }
-    return STATX_MNT_ID | STATX_BASIC_STATS;
+    return statx_mount_id | STATX_BASIC_STATS;
 }
 
 Timestamp from_statx(const statx_timestamp& time) noexcept { return {time.tv_sec, time.tv_nsec}; }
@@ -44,7 +57,7 @@ Timestamp from_statx(const statx_timestamp& time) noexcept { return {time.tv_sec
 void from_statx(const struct statx& in, Attributes& out) noexcept {
     out.inode = in.stx_ino;
     out.device = ::makedev(in.stx_dev_major, in.stx_dev_minor);
-    out.mount_id = (in.stx_mask & STATX_MNT_ID) != 0 ? in.stx_mnt_id : out.device;
+    out.mount_id = (in.stx_mask & statx_mount_id) != 0 ? mount_id(in) : out.device;
     out.size = in.stx_size;
     out.blocks = in.stx_blocks;
     out.links = in.stx_nlink;
@@ -208,8 +221,7 @@ StorageFacts storage_facts(int fd) {
     struct statfs file_system {};
     if (::fstatfs(fd, &file_system) != 0) return {true, true};
     const auto type = file_system.f_type;
-    const bool kernel_view =
-        file_system.f_blocks == 0 && type != FUSE_SUPER_MAGIC && type != TMPFS_MAGIC;
+    const bool kernel_view = file_system.f_blocks == 0 && type != fuse_magic && type != TMPFS_MAGIC;
     const bool shares = type != EXT4_SUPER_MAGIC && type != TMPFS_MAGIC && type != NFS_SUPER_MAGIC;
     return {!kernel_view, shares};
 }
@@ -219,7 +231,7 @@ StorageFacts storage_facts(int fd) {
 bool dates_changes(int directory) {
     struct statfs file_system {};
     if (::fstatfs(directory, &file_system) != 0) return false;
-    return file_system.f_blocks != 0 || file_system.f_type == FUSE_SUPER_MAGIC;
+    return file_system.f_blocks != 0 || file_system.f_type == fuse_magic;
 }
 
 std::optional<std::uint64_t> next_data(int fd, std::uint64_t offset) {
