@@ -6,6 +6,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
 KILLS ?= 200
 CUTS ?= 1000
+SOAK_SECONDS ?= 3600
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,7 +26,7 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src 
 CPP := $(shell find include src tests bench examples -name '*.[ch]pp' -o -name '*.[ch]')
 TESTED_PRESETS := dev asan tsan
 
-.PHONY: help setup try test test-cpp test-python kill fuzz bench lint format clean
+.PHONY: help setup try test test-cpp test-python kill fuzz soak bench lint format clean
 
 help:
 	@echo 'make try [DIR=/usr]  install what is missing, build, report on DIR, say what was found'
@@ -33,6 +34,7 @@ help:
 	@echo 'make setup           both packages in .venv'
 	@echo 'make kill            kill reports and cut their power, again and again (KILLS=200 CUTS=1000)'
 	@echo 'make fuzz            libFuzzer on the readers of foreign bytes (FUZZ_SECONDS=600 each)'
+	@echo 'make soak            random work for an hour, and nothing leaks (SOAK_SECONDS=3600)'
 	@echo 'make bench           measure beside other tools (QUICK=1: smaller trees)'
 	@echo 'make lint, format    check the style of everything; mend what can be mended'
 
@@ -95,6 +97,10 @@ fuzz: setup
 			-malloc_limit_mb=5000 -rss_limit_mb=1024 -print_final_stats=1 \
 			build/fuzz/corpus/$$target build/fuzz/seeds/$$target; \
 	done
+
+# Says why when descriptors, threads or memory have not stayed as they were.
+soak: $(VENV)/.test-tools
+	$(BIN)/python bench/soak.py --seconds $(SOAK_SECONDS) $(SOAK_ARGS)
 
 bench: $(VENV)/.test-tools
 	@tools/apt-install $(BENCH_PACKAGES)

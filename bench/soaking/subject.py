@@ -52,11 +52,11 @@ class Subject:
         sys.unraisablehook = self._note_unraisable
 
     def run(self, seconds: float, interval: float) -> None:
-        """Operate so long, with a rest after each interval."""
-        begun = time.monotonic()
+        """Operate so long, once each operation has had a turn, with a rest after each interval."""
         for operation in (*_SHARED, *_ON_MAIN_THREAD) * 2:  # so that all is loaded
             self._operate(operation)
         self._tell(rest=settled_sample(_IDLE))
+        begun = time.monotonic()
         while time.monotonic() - begun < seconds - interval / 2:
             self._work(interval)
             self._tell(rest=settled_sample(_IDLE))

@@ -1,8 +1,9 @@
 """Is what was sampled at rest flat?
 
 Descriptors and threads have to be the same at the first rest after the warm-up and at the last one.
-Memory may not be much more in the last quarter than in the second one; its trend is the median of
-the slopes between all pairs of rests (Theil and Sen's), which a few odd ones do not change.
+Memory may not be much more in the last quarter than in the second one: neither what is resident nor
+what malloc has handed out, which shows a leak earlier. Trends are the median of the slopes between
+all pairs of rests (Theil and Sen's), which a few odd ones do not change.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from itertools import combinations
 from typing import Any
 
 WARM_UP = 0.1  # of the time
-GROWTH_KIB, GROWTH_SHARE = 8 << 10, 0.05
+# KiB by which memory may grow, or 5 %, whatever is more.
+GROWTH = {"rss": 8 << 10, "malloc_used": 2 << 10}
+GROWTH_SHARE = 0.05
 # Fewer rests say nothing about memory, which grows as everything is used for the first time.
 _ENOUGH = 12
 
@@ -46,10 +49,6 @@ def judge(rests: Sequence[Rest], seconds: float) -> dict[str, Any]:
 def _judge_memory(warm: Sequence[Rest], seconds: float, found: dict[str, Any]) -> None:
     hours = [rest["time"] / 3600 for rest in warm]
     thousands = [rest["operations"] / 1000 for rest in warm]
-    found["rss_kib"] = {
-        "second_quarter": _median(warm, "rss", 0.25 * seconds, 0.5 * seconds),
-        "last_quarter": _median(warm, "rss", 0.75 * seconds, float("inf")),
-    }
     found["trends"] = {
         name: {
             "kib_per_hour": round(slope(hours, [rest[name] for rest in warm])),
@@ -59,12 +58,14 @@ def _judge_memory(warm: Sequence[Rest], seconds: float, found: dict[str, Any]) -
         if name in warm[0]
     }
     found["python_objects"] = {"begin": warm[0]["objects"], "end": warm[-1]["objects"]}
-    before, after = found["rss_kib"].values()
-    bound = max(GROWTH_KIB, GROWTH_SHARE * before)
-    if after - before > bound:
-        found["complaints"].append(
-            f"memory at rest: {before:,.0f} KiB in the second quarter, {after:,.0f} KiB in the last"
-        )
+    for name in [name for name in GROWTH if name in warm[0]]:
+        before = _median(warm, name, 0.25 * seconds, 0.5 * seconds)
+        after = _median(warm, name, 0.75 * seconds, float("inf"))
+        found[name] = {"second_quarter_kib": before, "last_quarter_kib": after}
+        if after - before > max(GROWTH[name], GROWTH_SHARE * before):
+            found["complaints"].append(
+                f"{name} at rest: {before:,.0f} KiB in the second quarter, {after:,.0f} in the last"
+            )
 
 
 def _median(rests: Sequence[Rest], name: str, begin: float, end: float) -> float:
