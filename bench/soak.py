@@ -33,6 +33,7 @@ _HERE = Path(__file__).resolve().parent
 # Puts permission bits into force for root, too.
 _RESTRICTED = _HERE.parent / "tests" / "python" / "restricted.py"
 _SAMPLE_INTERVAL = 1.0
+_WRITTEN = _SAMPLES, _ERRORS = "samples.jsonl", "errors.txt"
 # Seconds without a word from the process after which it hangs.
 _PATIENCE = 300.0
 
@@ -134,8 +135,8 @@ def soak(work: Path, seconds: float, seed: int) -> dict[str, Any]:
     interval = min(60.0, seconds / 8)
     trees.build(trees.Places(work, ""), seed)
     with (
-        (work / "errors.txt").open("w") as errors,
-        (work / "samples.jsonl").open("w") as samples,
+        (work / _ERRORS).open("w") as errors,
+        (work / _SAMPLES).open("w") as samples,
         _helper(errors, "server", work) as port,
         _helper(errors, "changer", work, seed),
         subprocess.Popen(
@@ -212,8 +213,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         work.mkdir(parents=True, exist_ok=True)
         summary = soak(work, given.seconds, given.seed)
         if given.work is None and summary["complaints"]:
-            shutil.copytree(work, kept := Path(tempfile.mkdtemp()), dirs_exist_ok=True)
-            print(f"kept in {kept}", file=sys.stderr)
+            kept = Path(tempfile.mkdtemp(prefix="filetree-soak-"))
+            for name in _WRITTEN:
+                shutil.copy(work / name, kept)
+            print(f"samples and errors: {kept}", file=sys.stderr)
     _print(summary)
     if given.json is not None:
         given.json.write_text(json.dumps(summary, indent=2) + "\n")

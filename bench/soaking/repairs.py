@@ -21,9 +21,12 @@ def repair(c: Context) -> str:
         "max_threads": c.rng.choice((None, 1)),
     }
     promised = pwalk.repair(top, **options)
-    check(len(promised.changes) == len(before) and not promised.errors, promised)
+    is_root = os.geteuid() == 0
+    check(len(promised.changes) == len(before), promised)
+    # Of others the tree has their own group: that is an error of its top.
+    check(len(promised.errors) <= (0 if is_root else 1), promised.errors)
     check(_modes(top) == before, "a dry run has changed something")
-    if os.geteuid() != 0 or c.rng.random() < 0.7:
+    if not is_root or c.rng.random() < 0.7:
         return DONE
     journal = c.scratch / "journal"
     cancelled = _is_stopped(c, top, {**options, "dry_run": False, "journal": journal})
