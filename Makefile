@@ -6,6 +6,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
 KILLS ?= 200
 CUTS ?= 1000
+SOAK_SECONDS ?= 3600
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,7 +26,7 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src 
 CPP := $(shell find include src tests bench examples -name '*.[ch]pp' -o -name '*.[ch]')
 TESTED_PRESETS := dev asan tsan
 
-.PHONY: help setup try test test-cpp test-python test-portable check-macos wheel kill fuzz bench docs lint \
+.PHONY: help setup try test test-cpp test-python test-portable check-macos wheel kill fuzz soak bench docs lint \
   lint-repository format clean
 
 help:
@@ -36,6 +37,7 @@ help:
 	@echo 'make check-macos     compile everything for macOS'
 	@echo 'make kill            kill reports and cut their power, again and again (KILLS=200 CUTS=1000)'
 	@echo 'make fuzz            libFuzzer on the readers of foreign bytes (FUZZ_SECONDS=600 each)'
+	@echo 'make soak            random work for an hour, and nothing leaks (SOAK_SECONDS=3600)'
 	@echo 'make wheel           a source archive and a wheel in dist/, with its libraries inside'
 	@echo 'make bench           measure beside other tools, into docs/benchmarks (QUICK=1: smaller trees)'
 	@echo 'make docs            the documentation, in build/docs'
@@ -119,6 +121,10 @@ fuzz: setup
 			-malloc_limit_mb=5000 -rss_limit_mb=1024 -print_final_stats=1 \
 			build/fuzz/corpus/$$target build/fuzz/seeds/$$target; \
 	done
+
+# Says why when descriptors, threads or memory have not stayed as they were.
+soak: $(VENV)/.test-tools
+	$(BIN)/python bench/soak.py --seconds $(SOAK_SECONDS) $(SOAK_ARGS)
 
 # GOALS=1: only what goals are set for. RESUME=1: keep what build/bench has, and measure the rest.
 # SCALING=1: computed trees of up to 10^9 files, too. A failed contender fails this at the end.

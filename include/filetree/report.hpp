@@ -119,12 +119,13 @@ struct TextOptions {
 // CSV, PWAL, or just paths, written to a descriptor by a thread of its own.
 class FileReport final : public Report {
    public:
-    // `fd` stays the caller's, and must stay open as long as this object lives; `name` is what
-    // errors call it. PWAL is never compressed, and its `fd` must be able to seek: SystemError.
+    // `fd` stays the caller's, who may close it at any time: a duplicate is written to. `name` is
+    // what errors call it. PWAL is never compressed, and its `fd` must be able to seek:
+    // SystemError.
     FileReport(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options,
                const TextOptions& text, int fd, const std::string& name);
     // Writes parts, and commits them. When wait() returns, the checkpoint is complete, or has been
-    // stopped.
+    // stopped; once close() returns, it is not used any more.
     FileReport(std::shared_ptr<FileSystem> fs, const std::string& top, const ReportOptions& options,
                const TextOptions& text, std::shared_ptr<Checkpoint> checkpoint);
     ~FileReport() override;

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -7,6 +8,7 @@
 #include <optional>
 #include <thread>
 
+#include "../fs/unique_fd.hpp"
 #include "csv_sink.hpp"
 #include "file_writer.hpp"
 #include "filetree/checkpoint.hpp"
@@ -46,6 +48,13 @@ void begin_binary(report::FileWriter& file) {
     file.put(header.view());
 }
 
+// Of our own: the caller closes its own when it likes, and its number is somebody else's then.
+UniqueFd duplicate(int fd, const std::string& name) {
+    UniqueFd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!own) throw SystemError(errno, name);
+    return own;
+}
+
 void end_binary(report::FileWriter& file, std::uint64_t records) {
     file.replace(report::pwal::record_count_offset,
                  {reinterpret_cast<const char*>(&records), sizeof records});
@@ -56,15 +65,18 @@ void end_binary(report::FileWriter& file, std::uint64_t records) {
 // The thread that writes, and what it came to. It writes one file, or the parts of a checkpoint.
 struct FileReport::Writer {
     Writer(std::size_t threshold, const std::shared_ptr<Report::Shared>& shared_,
-           const TextOptions& options_, int fd, std::string name_,
+           const TextOptions& options_, UniqueFd fd_, std::string name_,
            std::shared_ptr<Checkpoint> checkpoint_)
         : queue(std::make_shared<TextQueue>(threshold, shared_->gauge, shared_->spill)),
           shared(shared_),
           options(options_),
           name(std::move(name_)),
-          checkpoint(std::move(checkpoint_)) {
-        if (!checkpoint) begin_file(fd);
-        if (!checkpoint && options.format == TextFormat::binary) check_can_be_replaced(fd, name);
+          checkpoint(std::move(checkpoint_)),
+          fd(std::move(fd_)) {
+        if (!checkpoint) begin_file(fd.get());
+        if (!checkpoint && options.format == TextFormat::binary) {
+            check_can_be_replaced(fd.get(), name);
+        }
         thread = std::thread([this] { run(); });
     }
 
@@ -85,6 +97,7 @@ struct FileReport::Writer {
             failure = std::current_exception();
             queue->close();  // workers must not wait for a writer that is no more
         }
+        fd = UniqueFd();  // who reads from a pipe waits for that
         const std::lock_guard lock(mutex);
         done = true;
         changed.notify_all();
@@ -117,8 +130,13 @@ struct FileReport::Writer {
         }
     }
 
-    void begin_file(int fd) {
-        file.emplace(fd, name, options.compression, [this] { return !closed; });
+    void await_end() {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [this] { return done; });
+    }
+
+    void begin_file(int to) {
+        file.emplace(to, name, options.compression, [this] { return !closed; });
     }
 
     void begin_rows() {
@@ -144,6 +162,7 @@ struct FileReport::Writer {
     const TextOptions options;
     const std::string name;
     const std::shared_ptr<Checkpoint> checkpoint;
+    UniqueFd fd;  // none with a checkpoint
     std::optional<report::FileWriter> file;
     std::uint64_t records_committed = 0;
     std::atomic<bool> closed = false;
@@ -161,8 +180,8 @@ FileReport::FileReport(std::shared_ptr<FileSystem> fs, const std::string& top,
                        const ReportOptions& options, const TextOptions& text, int fd,
                        const std::string& name)
     : Report(options, nullptr),
-      writer_(
-          std::make_unique<Writer>(options.buffer_threshold, shared_, text, fd, name, nullptr)) {
+      writer_(std::make_unique<Writer>(options.buffer_threshold, shared_, text, duplicate(fd, name),
+                                       name, nullptr)) {
     start(std::move(fs), top, options.walk, text);
 }
 
@@ -170,7 +189,7 @@ FileReport::FileReport(std::shared_ptr<FileSystem> fs, const std::string& top,
                        const ReportOptions& options, const TextOptions& text,
                        std::shared_ptr<Checkpoint> checkpoint)
     : Report(options, std::move(checkpoint)),
-      writer_(std::make_unique<Writer>(options.buffer_threshold, shared_, text, -1,
+      writer_(std::make_unique<Writer>(options.buffer_threshold, shared_, text, UniqueFd(),
                                        checkpoint_->directory(), checkpoint_)) {
     start(std::move(fs), top, options.walk, text);
 }
@@ -197,6 +216,8 @@ void FileReport::close() noexcept {
     if (!walk_->in_own_process()) return;
     writer_->close();
     walk_->close();
+    // Whoever closes the checkpoint next must be the only one who uses it; a file is nobody else's.
+    if (checkpoint_) writer_->await_end();
 }
 
 bool FileReport::wait(std::chrono::nanoseconds timeout) {

@@ -251,6 +251,26 @@ TEST_P(CheckpointedReport, IsTheSameHoweverOftenItWasStopped) {
     }
 }
 
+// Closed in the midst of a commit or between two.
+TEST_P(CheckpointedReport, LeavesTheCheckpointAloneOnceItIsClosed) {
+    const auto slow = testing::faulty({10, 10, 2}, [](const FaultyCall&) {
+        return Fault{0, std::chrono::microseconds(100), false};
+    });
+    for (int round = 0; round < 50; ++round) {
+        const auto checkpoint =
+            std::make_shared<Checkpoint>(path, ".csv", identity, true, milliseconds(0));
+        FileReport report(slow, "t", {}, {.format = GetParam()}, checkpoint);
+        std::this_thread::sleep_for(std::chrono::microseconds(200) * round);
+        report.close();
+        checkpoint->close();
+        const std::set<std::string> left = names();
+        std::this_thread::sleep_for(milliseconds(2));
+        EXPECT_EQ(names(), left);
+        EXPECT_TRUE(left.empty() || left.contains("lock"));
+        fs::remove_all(path);
+    }
+}
+
 TEST_F(CheckpointTest, PartsGoWhereTheKernelCannotCopy) {
     const auto checkpoint = open(false);
     commit(*checkpoint, "one\n", mark("a", 1));

@@ -303,6 +303,21 @@ TEST(FileReport, MayBeDroppedHalfWay) {
     EXPECT_TRUE(gone->reaches(5)) << "a thread is left";
 }
 
+// As when a report is cancelled: its number is that of another file soon.
+TEST(FileReport, WritesToNothingElseWhenItsCallerClosesTheDescriptor) {
+    const MemoryFile file;
+    const MemoryFile another;
+    const int fd = ::dup(file.fd());
+    const auto fs = faulty({1, 1, 1}, fault_at(Operation::open, "t/d0", hang));
+    FileReport report(fs, "t", {}, {}, fd, "out");
+    ASSERT_EQ(::dup2(another.fd(), fd), fd);
+    fs->release();
+    EXPECT_TRUE(report.wait(patience));
+    ::close(fd);
+    EXPECT_EQ(lines(file.content()), 5U);
+    EXPECT_EQ(another.content(), "");
+}
+
 TEST(FileReport, NotesThePathsThatCsvCannotCarry) {
     const TemporaryDirectory tree;
     tree.add_file("a\nb");
