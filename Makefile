@@ -26,13 +26,15 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml LICENSE cmake include src 
 CPP := $(shell find include src tests bench examples -name '*.[ch]pp' -o -name '*.[ch]')
 TESTED_PRESETS := dev asan tsan
 
-.PHONY: help setup try test test-cpp test-python test-portable check-macos wheel kill fuzz soak bench docs lint \
-  lint-repository format clean
+.PHONY: help setup try test test-cpp test-python test-python-asan test-portable check-macos wheel kill fuzz soak bench docs lint \
+  coverage lint-repository format clean
 
 help:
 	@echo 'make try [DIR=/usr]  install what is missing, build, report on DIR, say what was found'
 	@echo 'make test            install what is missing, build, run every test'
 	@echo 'make setup           both packages in .venv'
+	@echo 'make test-python-asan  the Python tests again, with extension modules that the address sanitizer watches'
+	@echo 'make coverage        every test, with lines counted: build/coverage'
 	@echo 'make test-portable   the C++ tests of what macOS gets, on Linux'
 	@echo 'make check-macos     compile everything for macOS'
 	@echo 'make kill            kill reports and cut their power, again and again (KILLS=200 CUTS=1000)'
@@ -98,6 +100,19 @@ test-portable: $(VENV)/.test-tools
 check-macos: $(VENV)/.created
 	$(BIN)/pip install -q 'ziglang~=0.17.0'
 	tools/check-macos $(BIN)/python build/macos $(JOBS)
+
+# build/dev has the file system that some of the tests mount.
+test-python-asan: $(VENV)/.test-tools
+	cmake --preset dev >/dev/null
+	cmake --build --preset dev -j $(JOBS) --target latencyfs
+	tools/python-environment $(BIN)/python build/asan-python asan FILETREE_TESTS=OFF
+	tools/with-asan build/asan-python/reports build/asan-python/venv/bin/python -m pytest
+
+coverage: $(VENV)/.test-tools
+	$(BIN)/pip install -q 'coverage>=7.17' 'gcovr>=8.0'
+	cmake --preset dev >/dev/null
+	cmake --build --preset dev -j $(JOBS) --target latencyfs
+	tools/coverage $(BIN)/python
 
 # What a failed round says begins with its seed: FILETREE_KILLS_SEED=N repeats it.
 kill: $(VENV)/.test-tools

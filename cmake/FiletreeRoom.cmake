@@ -25,7 +25,7 @@ function(filetree_room name)
   set_property(GLOBAL APPEND PROPERTY FILETREE_ROOMS ${target})
 endfunction()
 
-# The warnings and sanitizers that all of our targets are built with.
+# The warnings, and the sanitizers or counters, that all of our targets are built with.
 function(filetree_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                            $<$<BOOL:${FILETREE_WERROR}>:-Werror>)
@@ -33,5 +33,9 @@ function(filetree_compile_options target)
     target_compile_options(${target} PUBLIC -fsanitize=${FILETREE_SANITIZE}
                                             -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${FILETREE_SANITIZE})
+  endif()
+  if(FILETREE_COVERAGE)
+    target_compile_options(${target} PUBLIC --coverage -fprofile-update=atomic -Og)
+    target_link_options(${target} PUBLIC --coverage)
   endif()
 endfunction()

@@ -73,11 +73,15 @@ std::vector<std::string> LockedDirectory::names() const {
         fail(error);
     }
     std::vector<std::string> names;
+    errno = 0;
     while (const dirent* entry = ::readdir(stream)) {
         const std::string name = entry->d_name;
         if (name != "." && name != "..") names.push_back(name);
+        errno = 0;
     }
+    const int error = errno;
     ::closedir(stream);
+    if (error != 0) fail(error);
     return names;
 }
 

@@ -12,12 +12,17 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import mounts
+import sanitized
 import trees
 import walks
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes seconds, not milliseconds")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    sanitized.skip_what_cannot_be(items)
 
 
 @pytest.fixture(scope="session")

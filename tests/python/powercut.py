@@ -8,6 +8,7 @@ being one change.
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import subprocess
@@ -47,6 +48,11 @@ def build_library(source: Path, directory: Path) -> Path:
     flags = ("-std=gnu11", "-O1", "-shared", "-fPIC")
     subprocess.run([compiler, *flags, "-o", str(library), str(source), "-ldl"], check=True)
     return library
+
+
+def preloaded(library: Path) -> dict[str, str]:
+    """The environment in which ``library`` comes behind what these tests are run with."""
+    return {"LD_PRELOAD": " ".join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))}
 
 
 def operations(log: Path) -> Iterator[Operation]:

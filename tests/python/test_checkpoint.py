@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import checkpoints
+import latency
 import pwalk
 import pytest
 import support
@@ -240,6 +241,13 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error(
     assert os.fsencode(job.checkpoint) in answer.stderr
     assert b"Permission denied" in answer.stderr
     assert job.kept() == {}
+
+
+def test_a_checkpoint_that_cannot_be_listed_is_an_error(wide: Path, tmp_path: Path) -> None:
+    with latency.mounted(tmp_path / "checkpoint", "--fail-list", ".=EIO") as checkpoint:
+        with pytest.raises(OSError, match="Input/output error") as raised:
+            pwalk.report(wide, "csv", tmp_path / "output.csv", checkpoint=checkpoint)
+        assert raised.value.filename == str(checkpoint)
 
 
 def test_names_in_complaints_may_be_any_bytes(begun: Job) -> None:

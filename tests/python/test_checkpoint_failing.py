@@ -38,7 +38,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(job: Job, failing: Path, first: int) -> tuple[int, str, int]:
     """Report; return the exit status, what was said, and how many calls there were."""
     counted = job.directory.with_suffix(".count")
-    preload = {"LD_PRELOAD": str(failing), "FAIL_COUNTED": str(counted)}
+    preload = {**powercut.preloaded(failing), "FAIL_COUNTED": str(counted)}
     where = {"FAIL_BELOW": str(job.directory), "FAIL_FROM": str(first)}
     done = subprocess.run(
         job.words(),

@@ -62,7 +62,7 @@ def recorded(job: Job, recorder: Path) -> Recording:
     """Run a report of a directory that has been prepared."""
     disk = powercut.Disk(job.directory)
     log = job.directory.with_suffix(".log")
-    record = {"LD_PRELOAD": str(recorder), "RECORD_BELOW": str(job.directory)}
+    record = {**powercut.preloaded(recorder), "RECORD_BELOW": str(job.directory)}
     done = subprocess.run(
         job.words(),
         capture_output=True,

@@ -48,7 +48,7 @@ def test_random_pairs_are_what_the_model_says(
 ) -> None:
     with tempfile.TemporaryDirectory(dir=tmp_path) as place:
         a, b = tree_cases.build(os.fsencode(place), pair)
-        names = ("follow_symlinks", "ignore", "size_precheck")
+        names = ("follow_symlinks", "ignore")
         try:
             expected = tree_model.compare(
                 a, b, **{name: options[name] for name in names if name in options}

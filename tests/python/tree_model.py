@@ -78,10 +78,9 @@ def compare(
     *,
     follow_symlinks: bool = True,
     ignore: Sequence[str] = (),
-    size_precheck: bool = True,
 ) -> DirResult:
     """Compare two directories that exist."""
-    model = _Model(follow_symlinks, ignore, size_precheck)
+    model = _Model(follow_symlinks, ignore)
     places = [_Place(path, _identity(path), ()) for path in map(os.fsencode, (top_a, top_b))]
     model.directories(b"", *places)
     equal = not (model.diff or model.only[0] or model.only[1] or model.errors)
@@ -119,7 +118,6 @@ def _as_listed(directory: bytes, name: bytes) -> os.stat_result:
 class _Model:
     follow: bool
     ignore: Sequence[str]
-    size_precheck: bool
     diff: dict[str, DiffReason] = field(default_factory=dict)
     only: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
     errors: set[str] = field(default_factory=set)
@@ -237,9 +235,6 @@ class _Model:
             left, right = file_a.read(), file_b.read()
         if left == right:
             return None
-        shorter = min(len(left), len(right))
-        same_so_far = left[:shorter] == right[:shorter]
-        sizes_known = self.size_precheck and left and right
-        if len(left) != len(right) and (sizes_known or same_so_far):
+        if len(left) != len(right):
             return DiffReason.SIZE_MISMATCH
         return DiffReason.CONTENT_MISMATCH

@@ -352,10 +352,13 @@ TEST_F(JournalFile, ManyThreadsAppendWholeLines) {
 
 // Also while other threads wait for the disk: nothing may follow a torn line.
 TEST_F(JournalFile, OnceAWriteHasFailedNothingIsWrittenAnyMore) {
+    // So few that the large line is the first that finds no room.
+    constexpr int most = 1000;
     for (std::size_t round = 0; round < scaled(20, 4); ++round) {
         std::filesystem::remove(path);
         Journal journal(path);
         const FileSizeLimit limited(1U << 20U);
+        std::atomic<bool> failed{false};
         std::atomic<bool> over{false};
         std::atomic<int> running{0};
         std::vector<std::thread> writers;
@@ -365,6 +368,7 @@ TEST_F(JournalFile, OnceAWriteHasFailedNothingIsWrittenAnyMore) {
                     for (;;) {
                         journal.append(first);
                         ++running;
+                        while (running.load() > most && !failed.load()) std::this_thread::yield();
                         if (over.load()) break;
                     }
                 } catch (const SystemError&) {
@@ -374,6 +378,7 @@ TEST_F(JournalFile, OnceAWriteHasFailedNothingIsWrittenAnyMore) {
         while (running.load() < 8) std::this_thread::yield();
         const std::string large = text_of(line_of("/" + std::string(1U << 20U, 'x')));
         EXPECT_THROW(journal.append(large), SystemError);
+        failed = true;
         limited.lift();
         over = true;
         for (std::thread& writer : writers) writer.join();
