@@ -14,8 +14,8 @@ namespace filetree::report {
 // Bytes into a descriptor that is somebody else's, compressed or not. Used by one thread at a time,
 // but for written(). Throws SystemError with the file's name.
 //
-// `wanted` is asked now and then while a pipe, a socket or a terminal takes nothing; where it says no,
-// the error is ECANCELED. Without it, such a wait has no end but the reader's.
+// `wanted` is asked now and then while a pipe, a socket or a terminal takes nothing; where it says
+// no, the error is ECANCELED. Without it, such a wait has no end but the reader's.
 class FileWriter {
    public:
     FileWriter(int fd, std::string name, Compression compression,

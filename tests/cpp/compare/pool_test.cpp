@@ -49,6 +49,25 @@ class Pieces final : public Job {
     std::function<void(int)> work_;
 };
 
+// Its only piece is there again whenever somebody asks, as is what one thread clears while another
+// one looks at it.
+class OnceOnly final : public Job {
+   public:
+    int taken = 0;
+    bool begun_while_it_concluded = false;
+
+   private:
+    Piece take() override {
+        ++taken;
+        return [] {};
+    }
+    [[nodiscard]] bool has_more() const override { return taken == 0; }
+    void conclude() override {
+        bool more = false;
+        begun_while_it_concluded = static_cast<bool>(begin(more));
+    }
+};
+
 // Holds those who come until it is opened.
 class Gate {
    public:
@@ -76,6 +95,17 @@ class Gate {
 };
 
 void nothing(int) {}
+
+// A thread that saw that there is more may come back when others have ended it meanwhile.
+TEST(Job, IsNotBegunAnyMoreOnceItHasEnded) {
+    const auto job = std::make_shared<OnceOnly>();
+    bool more = false;
+    ASSERT_TRUE(job->begin(more));
+    EXPECT_FALSE(job->end(nullptr));
+    EXPECT_FALSE(job->begun_while_it_concluded);
+    EXPECT_FALSE(job->begin(more));
+    EXPECT_EQ(job->taken, 1);
+}
 
 TEST(Pool, DoesEveryPieceOnceAndConcludesOnce) {
     std::vector<std::atomic<int>> times(1000);
