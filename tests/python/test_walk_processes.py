@@ -17,6 +17,7 @@ import pytest
 import support
 from walks import BOTH_ORDERS
 
+STREAMS = ["pwalk.scan(sys.argv[1])", "pwalk.read_binary(sys.argv[2])"]
 WAYS_TO_EXIT = ["pass", "sys.exit(0)", "raise SystemExit", "os._exit(0)"]
 
 
@@ -75,20 +76,24 @@ with multiprocessing.get_context("fork").Pool(3) as pool:
     assert support.run_quietly(code, forest) == b"True\n"
 
 
-def test_a_forked_child_lets_go_of_a_scan_that_a_thread_consumes(bulk: Path) -> None:
+@pytest.mark.parametrize("opened", STREAMS)
+def test_a_forked_child_lets_go_of_what_a_thread_consumes(
+    bulk: Path, tmp_path: Path, opened: str
+) -> None:
     """Whatever the thread was doing at the fork: locks may be in any state."""
-    code = """
+    pwalk.report(bulk, format="binary", output=tmp_path / "scan.pwal")
+    code = f"""
 import os, sys, threading, pwalk
 for _ in range(10):
-    scan = pwalk.scan(sys.argv[1])
-    thread = threading.Thread(target=lambda: sum(1 for _ in scan))
+    stream = {opened}
+    thread = threading.Thread(target=lambda: sum(1 for _ in stream))
     thread.start()
     children = []
     while thread.is_alive() and len(children) < 5:
         pid = os.fork()
         if pid == 0:
-            scan.close()
-            del scan, thread
+            stream.close()
+            del stream, thread
             os._exit(0)
         children.append(pid)
     for child in children:
@@ -96,7 +101,33 @@ for _ in range(10):
     thread.join()
 print("ended")
 """
-    assert support.run_quietly(code, bulk) == b"ended\n"
+    assert support.run_quietly(code, bulk, tmp_path / "scan.pwal") == b"ended\n"
+
+
+@pytest.mark.parametrize("opened", STREAMS)
+def test_a_forked_child_is_told_that_a_stream_is_not_its_own(
+    bulk: Path, tmp_path: Path, opened: str
+) -> None:
+    pwalk.report(bulk, format="binary", output=tmp_path / "scan.pwal")
+    code = f"""
+import os, sys, pwalk
+stream = {opened}
+batches = iter(stream)
+count = next(batches).num_rows
+pid = os.fork()
+if pid == 0:
+    try:
+        next(batches)
+    except RuntimeError as error:
+        print(error, flush=True)
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+print(count + sum(batch.num_rows for batch in batches))
+"""
+    told = "this is read in the process that has opened it"
+    rows = pwalk.read_binary(tmp_path / "scan.pwal").to_table().num_rows
+    said = support.run_quietly(code, bulk, tmp_path / "scan.pwal")
+    assert said.decode().splitlines() == [told, str(rows)]
 
 
 @pytest.mark.slow

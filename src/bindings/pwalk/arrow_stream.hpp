@@ -2,10 +2,13 @@
 
 // Record batches on their way to consumers that know the Arrow PyCapsule interface.
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 
 #include "bindings.hpp"
 #include "filetree/checkpoint.hpp"
@@ -28,7 +31,7 @@ class BatchSource {
     // To be called without the GIL. Sets `out` or `mark`, as the result says.
     Next next(ArrowArray& out, std::shared_ptr<const filetree::Mark>& mark,
               std::chrono::nanoseconds timeout) {
-        const std::lock_guard lock(reading_);
+        const auto lock = begin_reading();
         return next_batch(out, mark, timeout);
     }
     // Whether `reader` may read: it is the first to do so.
@@ -39,14 +42,28 @@ class BatchSource {
     [[nodiscard]] bool consumed() const noexcept { return reader_.load() != nullptr; }
 
    protected:
-    // Held while something is read; not with the GIL.
-    std::mutex reading_;
+    // Held while something is read; not with the GIL. Throws in a forked process: threads, and the
+    // place in a file, are those of the process that has opened it.
+    [[nodiscard]] std::unique_lock<std::mutex> begin_reading() {
+        if (::getpid() != process_) {
+            throw std::runtime_error("this is read in the process that has opened it");
+        }
+        return std::unique_lock(reading_);
+    }
+    // Held while it is closed. Not to be had in a forked process when a thread was reading at that
+    // moment.
+    [[nodiscard]] std::unique_lock<std::mutex> begin_closing() {
+        if (::getpid() == process_) return std::unique_lock(reading_);
+        return {reading_, std::try_to_lock};
+    }
 
    private:
     virtual Next next_batch(ArrowArray& out, std::shared_ptr<const filetree::Mark>& mark,
                             std::chrono::nanoseconds timeout) = 0;
 
+    std::mutex reading_;
     std::atomic<const void*> reader_{nullptr};
+    const pid_t process_ = ::getpid();
 };
 
 // An arrow_array_stream capsule that holds `owner`, the Python object of `source`, alive.
