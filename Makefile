@@ -157,7 +157,7 @@ bench: $(VENV)/.bench-tools
 	@command -v rustc >/dev/null || tools/apt-install rustc || echo 'bench: without the loop in Rust'
 	@$(BIN)/pip install -q --only-binary scandir-rs 'scandir-rs~=2.10.0' || echo 'bench: without scandir-rs'
 	cmake --preset release >/dev/null
-	cmake --build --preset release -j $(JOBS)
+	cmake --build --preset release -j $(JOBS) --target bench/all
 	@mkdir -p $(BENCH_DIR)
 	$(BIN)/python bench/run.py --build build/release --python $(BIN)/python \
 		--json $(BENCH_DIR)/run.json $(if $(QUICK),--quick) $(if $(GOALS),--goals) \

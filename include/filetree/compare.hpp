@@ -35,6 +35,8 @@ class CompareError : public std::runtime_error {
    public:
     // `error` is an errno; `what` is said in place of its text when it is not empty.
     CompareError(CompareFailure failure, int error, std::string path, const std::string& what = {});
+    // What a comparison that has been cancelled fails with.
+    [[nodiscard]] static CompareError cancelled();
 
     [[nodiscard]] CompareFailure failure() const noexcept { return failure_; }
     [[nodiscard]] int error() const noexcept { return error_; }

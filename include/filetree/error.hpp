@@ -7,12 +7,18 @@
 // (compare.hpp), of transfers a HttpError (http.hpp). Failures met on the way through a tree are
 // collected as EntryError values; none of them ends a walk.
 
+#include <cerrno>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace filetree {
+
+// Whether the process, or the system, has no descriptor left: an errno that may pass.
+[[nodiscard]] constexpr bool is_out_of_descriptors(int error) noexcept {
+    return error == EMFILE || error == ENFILE;
+}
 
 // What was being done to an entry when it failed.
 enum class Operation : unsigned char { open, read, stat, encode, chown, chmod, inherit, undo };

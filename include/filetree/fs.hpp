@@ -39,6 +39,8 @@ enum class EntryType : std::uint8_t {
 struct Timestamp {
     std::int64_t seconds = 0;  // since 1970-01-01T00:00:00Z
     std::uint32_t nanoseconds = 0;
+
+    bool operator==(const Timestamp&) const = default;
 };
 
 // An entry's metadata as lstat(2) gives it, and what statx(2) adds.
@@ -58,7 +60,18 @@ struct Attributes {
     std::uint64_t special_device = 0;  // st_rdev: which one, of device files
     bool automount_point = false;      // opening it would trigger a mount
 
-    [[nodiscard]] bool is_directory() const noexcept { return (mode & 0170000U) == 0040000U; }
+    [[nodiscard]] EntryType type() const noexcept {
+        return static_cast<EntryType>((mode & 0170000U) >> 12U);  // as IFTODT of dirent.h
+    }
+    [[nodiscard]] bool is_directory() const noexcept { return type() == EntryType::directory; }
+    // Of one file, or one directory, whatever names and mounts led to it.
+    [[nodiscard]] bool has_inode_of(const Attributes& other) const noexcept {
+        return inode == other.inode && device == other.device;
+    }
+    // Seen through one mount, too: one directory can have other file systems below it elsewhere.
+    [[nodiscard]] bool has_place_of(const Attributes& other) const noexcept {
+        return has_inode_of(other) && mount_id == other.mount_id;
+    }
 };
 
 // One lstat's outcome. `attributes` is valid when `error` (an errno) is 0.

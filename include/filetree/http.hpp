@@ -3,8 +3,8 @@
 // What HTTP(S) URLs hold, many at once, by one thread.
 //
 // An HttpStream is one GET: its head, then its bytes as they come, taken by the caller at its own
-// pace. What the server promises is checked: the length, the range, the validators of later
-// requests are the caller's to compare. Nothing is tried twice.
+// pace. What the server promises is checked: the length and the range. The validators of
+// later requests are the caller's to compare. Nothing that a server has answered is tried twice.
 
 #include <chrono>
 #include <cstddef>

@@ -34,7 +34,7 @@ struct OrderedWalkOptions {
 
     // Cores that may be kept busy. 0: as WalkOptions::max_threads. 1: nothing is read ahead.
     unsigned max_threads = 0;
-    unsigned max_inflight = 0;  // listings under way at once; 0: 128
+    unsigned max_inflight = 0;  // listings under way at once; 0: default_max_inflight
 
     // What may be listed ahead.
     std::size_t window_bytes = std::size_t{64} << 20U;

@@ -11,8 +11,8 @@
 // 4. Symlinks are left alone; devices, FIFOs and sockets get the group only.
 // A change of group takes setuid and setgid away from what is no directory; files that keep setuid
 // or setgid get less, or nothing, and are listed, as are others to which a change could do harm
-// (SkipReason). All of it depends on
-// nothing but the tree, so that a second run, whenever the first one ended, finds what is left.
+// (SkipReason). All of it depends on nothing but the tree, so that a second run, whenever the first
+// one ended, finds what is left.
 //
 // Safety on a tree whose owners are hostile: what needs a change is taken hold of by a descriptor,
 // relative to its directory's and without following a symlink; it is looked at and judged again
@@ -110,7 +110,7 @@ class RepairRecords {
 
 // A running repair.
 //
-// Threads: the calls come from one thread at a time.
+// Threads: wait() and close() come from one thread at a time, the rest from any.
 class Repair final : public RepairRecords {
    public:
     // Checks everything before the walk starts. Throws std::invalid_argument for options that

@@ -21,10 +21,14 @@
 
 namespace filetree {
 
+// Operations under way at once, unless options say otherwise.
+constexpr unsigned default_max_inflight = 128;
+
 struct WalkOptions {
     // Cores that the workers may keep busy. 0: SLURM_CPUS_ON_NODE, else the affinity mask.
     unsigned max_threads = 0;
-    // Operations under way at once, that is threads, however idle the cores are. 0: 128.
+    // Operations under way at once, that is threads, however idle the cores are. 0:
+    // default_max_inflight.
     unsigned max_inflight = 0;
     // A call that has not returned after this long is given up: ETIMEDOUT for its entry.
     std::chrono::nanoseconds stall_timeout = std::chrono::seconds(300);

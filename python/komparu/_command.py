@@ -12,6 +12,7 @@ from komparu import _compare, _compare_archive, _compare_dir, _core
 from komparu._calls import await_end, pool, timed_out
 from komparu._errors import ComparisonTimeoutError, ConfigError
 from komparu._options import Options
+from komparu._results import are_equal
 from komparu._sources import is_url, shown, source_of
 
 #: Called now and then with the pairs of files that have been compared, and the bytes read.
@@ -104,7 +105,7 @@ def _collections(kind: str, differences: _core.Differences) -> Answer:
     diff, only_left, only_right, errors, skipped = differences
     return Answer(
         kind,
-        equal=not (diff or only_left or only_right or errors),
+        equal=are_equal(differences),
         diff={os.fsdecode(name): why for name, why in sorted(diff)},
         only_left=[os.fsdecode(name) for name in sorted(only_left)],
         only_right=[os.fsdecode(name) for name in sorted(only_right)],

@@ -89,20 +89,16 @@ def convert(
 
 
 def _write_parquet(file: BinaryFile, fd: int, compression: str, name: str) -> None:
+    from pwalk import _report
     from pwalk._parquet import ParquetFile
 
-    try:
-        with ParquetFile(fd, compression) as parquet:
-            while batch := file._core.next(0):
-                parquet.add(batch)
-            parquet.finish(
-                {
-                    "version": _core.__version__,
-                    "entries": str(file.records),
-                    "clamped_times": str(file._core.clamped_times),
-                }
-            )
-    except OSError as error:
-        if error.errno is not None and error.filename is None:
-            raise OSError(error.errno, os.strerror(error.errno), name) from None
-        raise
+    with _report.errors_name(name), ParquetFile(fd, compression) as parquet:
+        while batch := file._core.next(0):
+            parquet.add(batch)
+        parquet.finish(
+            {
+                "version": _core.__version__,
+                "entries": str(file.records),
+                "clamped_times": str(file._core.clamped_times),
+            }
+        )

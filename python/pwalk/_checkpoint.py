@@ -20,7 +20,6 @@ from pwalk._stream import POLL_INTERVAL
 if TYPE_CHECKING:
     from pwalk._report import Target
 
-_SUFFIXES = {"none": ".csv", "zstd": ".csv.zst", "gzip": ".csv.gz"}
 _ROWS_AT_ONCE = 1 << 20
 # Seconds that a scan may take to come to rest once it has been told to stop.
 _REST_PATIENCE = 15.0
@@ -66,10 +65,9 @@ def open_checkpoint(
     """
     if target.is_stdout:
         raise ValueError("checkpoint: standard output cannot be gone on with; name a file")
-    suffixes = {"parquet": ".parquet", "binary": ".pwal", "csv": _SUFFIXES[target.compression]}
     return _core.Checkpoint(
         plan.directory,
-        suffixes[target.format],
+        target.suffix,
         _identity(top, target, options),
         plan.resume,
         plan.interval,

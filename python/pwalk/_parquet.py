@@ -33,9 +33,6 @@ _ROWS_PER_PAGE = 131_072
 _FIRST_ROW_GROUP = 131_072
 _LARGEST_ROW_GROUP = 1_048_576
 
-#: Compressions that :class:`ParquetFile` knows, by the name that pwalk gives them.
-COMPRESSIONS = ("zstd", "gzip", "none")
-
 
 class _Descriptor(io.RawIOBase):
     """Writes to a descriptor that is somebody else's, whole or not at all.
@@ -74,7 +71,7 @@ class ParquetFile:
     more is written.
 
     :param fd: a descriptor open for writing, which stays the caller's
-    :param compression: one of :data:`COMPRESSIONS`
+    :param compression: ``"zstd"``, ``"gzip"`` or ``"none"``
     :raises OSError: as do :meth:`add` and :meth:`finish`, when the file cannot be written
     """
 

@@ -39,7 +39,7 @@ _TEXT_COMPRESSIONS = {
     "gzip": _core.Compression.gzip,
 }
 _TEXT_SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}
-_CSV_SUFFIXES = (".csv", ".csv.zst", ".csv.gz")
+_CSV_SUFFIXES = tuple(".csv" + suffix for suffix in _TEXT_SUFFIXES.values())
 _BINARY_SUFFIX = ".pwal"
 
 #: Seconds between two calls of a progress callback, at least.
@@ -70,6 +70,11 @@ class Target:
     def is_stdout(self) -> bool:
         """Whether the report goes to standard output."""
         return self.path == "-"
+
+    @property
+    def suffix(self) -> str:
+        """How the names of such files end."""
+        return _suffix(self.format, self.compression)
 
 
 def report(
@@ -200,12 +205,12 @@ def _write_resumably(
 ) -> Outcome:
     checkpoint = open_checkpoint(plan, top, target, options)
     try:
-        with sigterm_interrupts(), Output(target) as file, _errors_name(target.path):
+        with sigterm_interrupts(), Output(target) as file, errors_name(target.path):
             text = text_options(target)
             if checkpoint.complete:
                 ticker.resume_complete(checkpoint)
             else:
-                with _errors_name(os.fsdecode(plan.directory)):
+                with errors_name(os.fsdecode(plan.directory)):
                     scan_into_parts(
                         checkpoint, top, checked, fs, target, text, ticker.tick, ticker.finish
                     )
@@ -225,7 +230,7 @@ def _write_resumably(
 
 
 @contextmanager
-def _errors_name(path: str) -> Iterator[None]:
+def errors_name(path: str) -> Iterator[None]:
     """Name the file in errors of pyarrow's, which do not."""
     try:
         yield
@@ -273,18 +278,22 @@ def target_of(
     _arguments.choice("format", format, FORMATS)
     if compression is not None:
         _arguments.choice("compression", compression, COMPRESSIONS)
-    path = None if output is None else os.fsdecode(_arguments.path_bytes("output", output))
+    path = "" if output is None else os.fsdecode(_arguments.path_bytes("output", output))
     if format != "csv" and path == "-":
         raise ValueError("output: only format 'csv' can be streamed to standard output")
     if format == "binary":
         if compression not in (None, "none"):
             raise ValueError("compression must be none with format 'binary'")
-        return Target(format, "none", path or "scan" + _BINARY_SUFFIX, header)
-    if format == "parquet":
-        return Target(format, compression or "zstd", path or "scan.parquet", header)
-    if compression is None:
-        compression = _compression_of(path or "")
-    return Target(format, compression, path or "scan.csv" + _TEXT_SUFFIXES[compression], header)
+        compression = "none"
+    elif compression is None:
+        compression = "zstd" if format == "parquet" else _compression_of(path)
+    return Target(format, compression, path or "scan" + _suffix(format, compression), header)
+
+
+def _suffix(format: str, compression: str) -> str:  # noqa: A002
+    if format == "csv":
+        return ".csv" + _TEXT_SUFFIXES[compression]
+    return _BINARY_SUFFIX if format == "binary" else ".parquet"
 
 
 def format_of(path: str | None) -> str:
@@ -422,7 +431,7 @@ def _write_parquet(
         await_start(core, top)
         from pwalk._parquet import ParquetFile  # pyarrow takes a while: the scan runs meanwhile
 
-        with _errors_name(target.path), ParquetFile(file.fd, target.compression) as parquet:
+        with errors_name(target.path), ParquetFile(file.fd, target.compression) as parquet:
             while (batch := core.next(POLL_INTERVAL)) is not False:
                 if isinstance(batch, _core.Batch):
                     parquet.add(batch)

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <string_view>
@@ -318,7 +317,7 @@ std::optional<RarBlock> ArchiveReader::State::find_rar_block(std::uint64_t end) 
     const RarVersion version = is_rar5() ? RarVersion::rar5 : RarVersion::rar4;
     auto offset = static_cast<std::uint64_t>(archive_read_header_position(handle_.get()));
     for (;;) {
-        if (stopping_()) throw CompareError(CompareFailure::cancelled, ECANCELED, {}, "cancelled");
+        if (stopping_()) throw CompareError::cancelled();
         const std::optional<RarBlock> block = rar_block_at(source_, version, offset);
         const bool found =
             block && (block->data == end || block->kind == RarBlock::Kind::end_of_archive);

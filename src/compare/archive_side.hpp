@@ -63,7 +63,7 @@ class ArchiveSide {
     [[nodiscard]] Source& source() noexcept { return *source_; }
     // Files that were hashed, and what was skipped.
     [[nodiscard]] const ArchiveContents& contents() const noexcept { return contents_; }
-    // Names of what was not compared, in no order.
+    // Names of what was not compared.
     [[nodiscard]] const std::set<std::string>& skipped() const noexcept { return skipped_; }
 
    private:

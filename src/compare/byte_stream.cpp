@@ -3,7 +3,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <new>
 #include <string>
@@ -147,7 +146,7 @@ SourceStream::SourceStream(Source& source, std::size_t chunk, std::function<bool
     : source_(source), chunk_(chunk), stopping_(std::move(stopping)), buffer_(new char[chunk]) {}
 
 std::span<const char> SourceStream::next() {
-    if (stopping_()) throw CompareError(CompareFailure::cancelled, ECANCELED, {}, "cancelled");
+    if (stopping_()) throw CompareError::cancelled();
     if (position_ < first_ || position_ >= first_ + length_) {
         length_ = 0;
         length_ = source_.read_at(position_, {buffer_.get(), chunk_});

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -45,6 +46,10 @@ CompareError::CompareError(CompareFailure failure, int error, std::string path,
       failure_(failure),
       error_(error),
       path_(std::move(path)) {}
+
+CompareError CompareError::cancelled() {
+    return {CompareFailure::cancelled, ECANCELED, {}, "cancelled"};
+}
 
 Comparison::Comparison(std::shared_ptr<Job> job) : job_(std::move(job)) {}
 Comparison::~Comparison() { Comparison::cancel(); }

@@ -64,12 +64,12 @@ void FilePairJob::judge() {
 }
 
 void FilePairJob::stop_when_different() noexcept {
-    if (files_->difference() != PairReader::Difference::none) stop();
+    if (files_->difference() != Difference::none) stop();
 }
 
 void FilePairJob::conclude() {
     files_->check_unchanged();
-    equal_ = files_->difference() == PairReader::Difference::none;
+    equal_ = files_->difference() == Difference::none;
 }
 
 void FilePairJob::release() noexcept {

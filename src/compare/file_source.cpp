@@ -16,12 +16,6 @@ constexpr std::uint64_t stat_block = 512;  // bytes; what Attributes::blocks cou
                        path, what);
 }
 
-bool same(const Timestamp& a, const Timestamp& b) {
-    return a.seconds == b.seconds && a.nanoseconds == b.nanoseconds;
-}
-
-bool is_regular(const Attributes& entry) { return (entry.mode & 0170000U) == 0100000U; }
-
 std::shared_ptr<File> open(FileSystem& fs, const std::string& path) {
     const std::atomic<bool> never{false};
     CallContext context(never);
@@ -45,7 +39,7 @@ FileSource::FileSource(std::string name, std::shared_ptr<File> file)
 }
 
 bool FileSource::is_same_as(const FileSource& other) const noexcept {
-    return seen_.device == other.seen_.device && seen_.inode == other.seen_.inode;
+    return seen_.has_inode_of(other.seen_);
 }
 
 bool FileSource::may_have_holes() const noexcept { return seen_.blocks * stat_block < seen_.size; }
@@ -57,13 +51,14 @@ std::size_t FileSource::read_at(std::uint64_t offset, std::span<char> out) {
 }
 
 void FileSource::check_unchanged() {
-    if (!is_regular(seen_)) return;  // /dev/null, whose times change with every use by others
+    // What is not regular is /dev/null, whose times change with every use by others.
+    if (seen_.type() != EntryType::regular) return;
     const StatResult found = file_->attributes();
     if (found.error != 0) fail(found.error, name_);
     const Attributes& now = found.attributes;
-    const bool other = now.inode != seen_.inode || now.device != seen_.device;
-    if (other || now.size != seen_.size || !same(now.mtime, seen_.mtime) ||
-        !same(now.ctime, seen_.ctime)) {
+    const bool unchanged = now.has_inode_of(seen_) && now.size == seen_.size &&
+                           now.mtime == seen_.mtime && now.ctime == seen_.ctime;
+    if (!unchanged) {
         fail(EAGAIN, name_, "the file changed while it was compared");
     }
 }

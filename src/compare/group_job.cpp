@@ -6,21 +6,13 @@
 #include <tuple>
 #include <utility>
 
+#include "reading.hpp"
+
 namespace filetree::compare {
 namespace {
 
-constexpr std::size_t usual_chunk = std::size_t{256} << 10U;
-// Larger ones gain nothing, and would stay with the threads.
-constexpr std::size_t most_chunk = std::size_t{2} << 20U;
-// What one thread reads before it looks what else there is to do.
-constexpr std::uint64_t range_size = std::uint64_t{4} << 20U;
-// From this size on samples are cheap beside reading it all.
-constexpr std::uint64_t sampled_size = std::uint64_t{4} << 20U;
-constexpr std::uint64_t sample_size = std::uint64_t{64} << 10U;
 // In how many places at once is read, however slow the storage is.
 constexpr unsigned most_helpers = 16;
-// What a server, and the descriptors, can bear.
-constexpr std::size_t most_fetched_at_once = 64;
 // Small files of one piece.
 constexpr std::size_t batch_size = 16;
 
@@ -275,7 +267,7 @@ void GroupJob::begin(std::size_t index) {
 
 void GroupJob::go_on(std::size_t index) {
     Member& member = members_[index];
-    UrlDigest::Step step = UrlDigest::Step::more;
+    StreamStep step = StreamStep::more;
     const std::uint64_t before = member.url->length();
     try {
         step = member.url->go_on(stop_flag(), [this](std::uint64_t place, const auto& tag) {
@@ -288,7 +280,7 @@ void GroupJob::go_on(std::size_t index) {
     }
     const std::lock_guard lock(mutex_);
     if (const auto size = member.url->size()) expect_size(*size);
-    if (step != UrlDigest::Step::done) return ready_.leave(index, step == UrlDigest::Step::more);
+    if (step != StreamStep::done) return ready_.leave(index, step == StreamStep::more);
     ready_.finish(index);
     fetched(member);
 }

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "filetree/compare.hpp"
@@ -37,8 +36,7 @@ void Job::cancel() noexcept {
     std::unique_lock lock(mutex_);
     if (ended_) return;
     if (!failure_) {
-        failure_ = std::make_exception_ptr(
-            CompareError(CompareFailure::cancelled, ECANCELED, {}, "cancelled"));
+        failure_ = std::make_exception_ptr(CompareError::cancelled());
     }
     stop();
     if (active_ > 0) return;

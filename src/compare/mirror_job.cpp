@@ -6,11 +6,10 @@
 #include <map>
 #include <set>
 
+#include "reading.hpp"
+
 namespace filetree::compare {
 namespace {
-
-// What a server, and the descriptors, can bear.
-constexpr std::size_t usual_at_once = 64;
 
 TreeOptions listing_options(const CompareOptions& options) {
     TreeOptions out;
@@ -36,7 +35,7 @@ MirrorJob::MirrorJob(std::shared_ptr<FileSystem> fs, std::shared_ptr<HttpClient>
       client_(std::move(client)),
       top_(std::move(top)),
       options_(options),
-      most_at_once_(options.max_workers != 0 ? options.max_workers : usual_at_once),
+      most_at_once_(options.max_workers != 0 ? options.max_workers : most_fetched_at_once),
       listing_(std::make_shared<TreeJob>(fs_, top_, std::string(), listing_options(options))),
       ready_(urls.size()) {
     if (options.max_workers != 0) limit_ = options.max_workers;
@@ -95,19 +94,10 @@ bool MirrorJob::compare(std::size_t index, bool& more) {
                                                  wake();
                                              });
         }
-        const StreamPair::Step step = entry.pair->go_on(stop_flag());
-        more = step == StreamPair::Step::more;
-        if (step != StreamPair::Step::done) return false;
-        switch (entry.pair->difference()) {
-            case StreamPair::Difference::none:
-                break;
-            case StreamPair::Difference::size:
-                entry.reason = DiffReason::size_mismatch;
-                break;
-            case StreamPair::Difference::content:
-                entry.reason = DiffReason::content_mismatch;
-                break;
-        }
+        const StreamStep step = entry.pair->go_on(stop_flag());
+        more = step == StreamStep::more;
+        if (step != StreamStep::done) return false;
+        entry.reason = reason_of(entry.pair->difference());
     } catch (const CompareError& error) {
         if (error.failure() == CompareFailure::cancelled) throw;
         if (shortage_.is_worth_another_try(error.error())) {

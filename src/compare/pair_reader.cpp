@@ -4,20 +4,12 @@
 #include <cstring>
 #include <limits>
 
+#include "reading.hpp"
 #include "shortage.hpp"
 
 namespace filetree::compare {
 namespace {
 
-// Two chunks fit into a core's second-level cache, and a call costs little beside one.
-constexpr std::size_t usual_chunk = std::size_t{256} << 10U;
-// Larger ones gain nothing, and would stay with the threads.
-constexpr std::size_t most_chunk = std::size_t{2} << 20U;
-// What one thread reads of each file before it looks what else there is to do.
-constexpr std::uint64_t range_size = std::uint64_t{4} << 20U;
-// From this size on a look at some places first is cheap beside reading it all.
-constexpr std::uint64_t sampled_size = std::uint64_t{4} << 20U;
-constexpr std::size_t sample_size = std::size_t{64} << 10U;
 constexpr std::uint64_t unknown_end = std::numeric_limits<std::int64_t>::max();
 
 // Buffers stay with the thread: it needs them again at once.

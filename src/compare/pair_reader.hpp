@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "difference.hpp"
 #include "file_source.hpp"
 #include "filetree/compare.hpp"
 
@@ -16,7 +17,6 @@ namespace filetree::compare {
 // `stop` is the caller's wish to end; what has been found by then still holds.
 class PairReader {
    public:
-    enum class Difference : std::uint8_t { none, size, content };
     using Range = std::pair<std::uint64_t, std::uint64_t>;  // first, last
 
     PairReader(std::unique_ptr<FileSource> a, std::unique_ptr<FileSource> b,

@@ -38,7 +38,7 @@ bool ProbeJob::is_directory() const {
         throw CompareError(missing ? CompareFailure::not_found : CompareFailure::unreadable,
                            found.error, source_.name);
     }
-    return (found.attributes.mode & 0170000U) == 0040000U;
+    return found.attributes.is_directory();
 }
 
 bool ProbeJob::is_archive() const {

@@ -24,7 +24,7 @@ class ReadyParts {
             states_[part] = State::woken;
         }
     }
-    // There must be one. It is the caller's until leave().
+    // There must be one. It is the caller's until leave() or finish().
     [[nodiscard]] std::size_t take() {
         const std::size_t part = ready_.back();
         ready_.pop_back();

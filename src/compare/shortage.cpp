@@ -1,8 +1,9 @@
 #include "shortage.hpp"
 
 #include <atomic>
-#include <cerrno>
 #include <thread>
+
+#include "filetree/error.hpp"
 
 namespace filetree::compare {
 namespace {
@@ -19,7 +20,7 @@ std::atomic<std::uint64_t> steps{1};
 void Shortage::progressed() noexcept { steps.fetch_add(1, std::memory_order_relaxed); }
 
 bool Shortage::is_worth_another_try(int error) {
-    if (error != EMFILE && error != ENFILE) return false;
+    if (!is_out_of_descriptors(error)) return false;
     {
         const std::lock_guard lock(mutex_);
         const std::uint64_t now = steps.load(std::memory_order_relaxed);

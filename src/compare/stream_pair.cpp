@@ -4,18 +4,18 @@
 #include <cstring>
 #include <utility>
 
+#include "reading.hpp"
 #include "shortage.hpp"
 
 namespace filetree::compare {
 namespace {
 
-constexpr std::size_t usual_chunk = std::size_t{256} << 10U;
-constexpr std::size_t most_chunk = std::size_t{1} << 20U;
+// Many pairs are under way at once, each with buffers of its own.
+constexpr std::size_t most_streamed_chunk = std::size_t{1} << 20U;
 // What is compared before others have their turn.
 constexpr std::uint64_t piece_size = std::uint64_t{4} << 20U;
 // From this size on a few requests more cost little beside the transfer.
-constexpr std::uint64_t sampled_size = std::uint64_t{16} << 20U;
-constexpr std::uint64_t sample_size = std::uint64_t{64} << 10U;
+constexpr std::uint64_t sampled_stream_size = std::uint64_t{16} << 20U;
 
 }  // namespace
 
@@ -81,7 +81,7 @@ StreamPair::StreamPair(FileSystem& fs, HttpClient& client, const SourceRef& a, c
                        const CompareOptions& options, std::function<void()> on_change)
     : client_(client), sources_{a, b}, options_(options), on_change_(std::move(on_change)) {
     const std::size_t chunk =
-        options.chunk_size != 0 ? std::min(options.chunk_size, most_chunk) : usual_chunk;
+        options.chunk_size != 0 ? std::min(options.chunk_size, most_streamed_chunk) : usual_chunk;
     // Files first: nothing is asked of a server for the sake of one that is not there.
     for (const bool urls : {false, true}) {
         for (const unsigned i : {0U, 1U}) {
@@ -91,7 +91,7 @@ StreamPair::StreamPair(FileSystem& fs, HttpClient& client, const SourceRef& a, c
     }
 }
 
-StreamPair::Step StreamPair::go_on(const std::atomic<bool>& stop) {
+StreamStep StreamPair::go_on(const std::atomic<bool>& stop) {
     std::uint64_t compared = 0;
     while (!stop) {
         bool news = false;
@@ -112,16 +112,16 @@ StreamPair::Step StreamPair::go_on(const std::atomic<bool>& stop) {
             const bool ended = sides_[0]->ended() && sides_[1]->ended();
             if (ended || difference_ != Difference::none) return conclude();
         }
-        if (!news) return Step::waits;
-        if (compared >= piece_size) return Step::more;
+        if (!news) return StreamStep::waits;
+        if (compared >= piece_size) return StreamStep::more;
     }
-    return Step::more;
+    return StreamStep::more;
 }
 
 // What has changed meanwhile is no answer.
-StreamPair::Step StreamPair::conclude() {
+StreamStep StreamPair::conclude() {
     for (const auto& side : sides_) side->check_unchanged();
-    return Step::done;
+    return StreamStep::done;
 }
 
 void StreamPair::judge() {
@@ -133,7 +133,7 @@ void StreamPair::judge() {
         if (options_.size_precheck) difference_ = Difference::size;
         return;
     }
-    if (options_.quick_check && *a >= sampled_size) begin_samples(*a);
+    if (options_.quick_check && *a >= sampled_stream_size) begin_samples(*a);
 }
 
 bool StreamPair::compare_what_came() {

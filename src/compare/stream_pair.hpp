@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "difference.hpp"
 #include "file_source.hpp"
 #include "filetree/compare.hpp"
 #include "filetree/http.hpp"
@@ -63,19 +64,12 @@ class StreamSide {
 // Threads: one at a time; `on_change` is called by any.
 class StreamPair {
    public:
-    enum class Difference : std::uint8_t { none, size, content };
-    enum class Step : std::uint8_t {
-        waits,  // until on_change is called
-        more,   // there is more to do at once
-        done,
-    };
-
     // Begins. Throws CompareError when a file cannot be read.
     StreamPair(FileSystem& fs, HttpClient& client, const SourceRef& a, const SourceRef& b,
                const CompareOptions& options, std::function<void()> on_change);
 
     // Does what can be done now. Throws CompareError.
-    [[nodiscard]] Step go_on(const std::atomic<bool>& stop);
+    [[nodiscard]] StreamStep go_on(const std::atomic<bool>& stop);
 
     // Once it is done.
     [[nodiscard]] Difference difference() const noexcept { return difference_; }
@@ -98,7 +92,7 @@ class StreamPair {
     [[nodiscard]] bool is_whole(const Sample& sample, unsigned side) const noexcept;
     // Compares what both have.
     [[nodiscard]] bool compare_what_came();
-    [[nodiscard]] Step conclude();
+    [[nodiscard]] StreamStep conclude();
 
     HttpClient& client_;
     const SourceRef sources_[2];

@@ -29,11 +29,11 @@ bool StreamPairJob::has_more() const { return !done_ && woken_; }
 void StreamPairJob::go_on() {
     try {
         if (!pair_) begin();
-        const StreamPair::Step step = pair_->go_on(stop_flag());
-        if (step == StreamPair::Step::more) woken_ = true;
-        if (step != StreamPair::Step::done) return;
+        const StreamStep step = pair_->go_on(stop_flag());
+        if (step == StreamStep::more) woken_ = true;
+        if (step != StreamStep::done) return;
         const std::lock_guard lock(mutex_);
-        equal_ = pair_->difference() == StreamPair::Difference::none;
+        equal_ = pair_->difference() == Difference::none;
         done_ = true;
     } catch (const CompareError& error) {
         if (!shortage_.is_worth_another_try(error.error())) throw;

@@ -82,18 +82,11 @@ void TreeJob::finish(PairReader& files, const std::function<std::string()>& path
     files.check_unchanged();
     files_.fetch_add(1, std::memory_order_relaxed);
     bytes_.fetch_add(files.bytes_read(), std::memory_order_relaxed);
-    switch (files.difference()) {
-        case PairReader::Difference::none:
-            return;
-        case PairReader::Difference::size:
-            return differs(path(), DiffReason::size_mismatch);
-        case PairReader::Difference::content:
-            return differs(path(), DiffReason::content_mismatch);
-    }
+    if (const auto reason = reason_of(files.difference())) differs(path(), *reason);
 }
 
 bool TreeJob::is_worth_another_try(int error) {
-    if (error != EMFILE && error != ENFILE) return false;
+    if (!is_out_of_descriptors(error)) return false;
     a_.open.keep_nothing();
     b_.open.keep_nothing();
     return shortage_.is_worth_another_try(error);

@@ -3,10 +3,6 @@
 namespace filetree::compare {
 namespace {
 
-bool same_inode(const Attributes& a, const Attributes& b) {
-    return a.inode == b.inode && a.device == b.device;
-}
-
 // Takes a directory that has been opened in.
 Result<HeldNode> hold(Tree& tree, walk::NodePtr node, std::shared_ptr<Directory> directory,
                       CallContext& context) {
@@ -62,11 +58,8 @@ Result<HeldNode> open_top(Tree& tree, CallContext& context) {
     return hold(tree, std::move(node), std::move(opened.value), context);
 }
 
-// One directory can be seen with different file systems mounted below it.
 bool is_same(const HeldNode& a, const HeldNode& b) {
-    const Attributes& left = a.node()->attributes();
-    const Attributes& right = b.node()->attributes();
-    return same_inode(left, right) && left.mount_id == right.mount_id;
+    return a.node()->attributes().has_place_of(b.node()->attributes());
 }
 
 std::optional<std::int32_t> depth_of_loop(const HeldNode& place) {
@@ -74,7 +67,7 @@ std::optional<std::int32_t> depth_of_loop(const HeldNode& place) {
     if (!node.followed) return std::nullopt;
     for (const walk::Node* above = node.parent().get(); above != nullptr;
          above = above->parent().get()) {
-        if (same_inode(above->attributes(), node.attributes())) return above->depth();
+        if (above->attributes().has_inode_of(node.attributes())) return above->depth();
     }
     return std::nullopt;
 }

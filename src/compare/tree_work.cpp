@@ -13,10 +13,6 @@ constexpr std::uint64_t batch_bytes = std::uint64_t{8} << 20U;
 // Of larger files others may read ranges.
 constexpr std::uint64_t large = std::uint64_t{8} << 20U;
 
-EntryType type_of(const Attributes& entry) {
-    return static_cast<EntryType>((entry.mode & 0170000U) >> 12U);  // as IFTODT of dirent.h
-}
-
 bool is_device(EntryType type) {
     return type == EntryType::character_device || type == EntryType::block_device;
 }
@@ -254,7 +250,7 @@ Batch::Kind Batch::kind_of(const Names::Side& side, Directory& directory, std::u
     const auto look = [&](bool follow) {
         const StatResult found = directory.attributes_of(side.names.c_str(name), follow, context_);
         kind.error = found.error;
-        kind.type = type_of(found.attributes);
+        kind.type = found.attributes.type();
         if (is_device(kind.type)) kind.special_device = found.attributes.special_device;
     };
     if (kind.type == EntryType::unknown || is_device(kind.type)) look(false);

@@ -22,17 +22,17 @@ std::optional<std::uint64_t> UrlDigest::size() const noexcept {
     return stream_.head() != nullptr ? stream_.head()->length : std::nullopt;
 }
 
-UrlDigest::Step UrlDigest::go_on(const std::atomic<bool>& stop, const Found& found) {
+StreamStep UrlDigest::go_on(const std::atomic<bool>& stop, const Found& found) {
     const std::uint64_t begun = length_;
     while (!stop && length_ - begun < piece_size) {
-        if (!stream_.look()) return Step::waits;
+        if (!stream_.look()) return StreamStep::waits;
         add(stream_.bytes(), found);
         stream_.take(stream_.bytes().size());
         if (!stream_.ended()) continue;
         if (length_ % range_size_ != 0) end_range(found);
-        return Step::done;
+        return StreamStep::done;
     }
-    return Step::more;
+    return StreamStep::more;
 }
 
 void UrlDigest::add(std::span<const char> bytes, const Found& found) {

@@ -22,15 +22,10 @@ class UrlDigest {
     UrlDigest(HttpClient& client, const SourceRef& source, const HashKey& key,
               std::uint64_t range_size, std::function<void()> on_change);
 
-    enum class Step : std::uint8_t {
-        waits,  // until on_change is called
-        more,   // there is more to do at once
-        done,
-    };
     // Hashes what has come. `found` is called with the place and the hash of each range. Throws
     // CompareError.
     using Found = std::function<void(std::uint64_t place, const ContentHash::Tag& tag)>;
-    [[nodiscard]] Step go_on(const std::atomic<bool>& stop, const Found& found);
+    [[nodiscard]] StreamStep go_on(const std::atomic<bool>& stop, const Found& found);
 
     // As the server says; nothing where it does not, or has not yet.
     [[nodiscard]] std::optional<std::uint64_t> size() const noexcept;

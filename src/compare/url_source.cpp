@@ -88,7 +88,7 @@ void UrlSource::ask(std::uint64_t first, std::optional<std::uint64_t> last) {
 }
 
 void UrlSource::wait() {
-    if (stopping_()) throw CompareError(CompareFailure::cancelled, ECANCELED, {}, "cancelled");
+    if (stopping_()) throw CompareError::cancelled();
     signal_->wait();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +11,13 @@
 #include "filetree/http.hpp"
 
 namespace filetree::compare {
+
+// How far the reader of a stream has come.
+enum class StreamStep : std::uint8_t {
+    waits,  // until on_change is called
+    more,   // there is more to do at once
+    done,
+};
 
 // An HttpStream whose failures are a comparison's.
 //

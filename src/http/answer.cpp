@@ -1,8 +1,8 @@
 #include "answer.hpp"
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
+
+#include "lowercase.hpp"
 
 namespace filetree::http {
 namespace {
@@ -42,12 +42,6 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
     return ContentRange{*first, *last, total};
 }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-    return out;
-}
-
 ContentRange content_range(const std::string& text) {
     const auto range = parse_content_range(text);
     if (!range) throw BadAnswer("it answers without the range that it sends");
@@ -66,7 +60,7 @@ std::string_view trimmed(std::string_view text) noexcept {
 void Answer::add(std::string_view line) {
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return;
-    const std::string name = lower(line.substr(0, colon));
+    const std::string name = lowercase(line.substr(0, colon));
     const std::string value(trimmed(line.substr(colon + 1)));
     if (name == "location") {
         location = value;
@@ -82,11 +76,11 @@ void Answer::add(std::string_view line) {
         malformed_length_ =
             malformed_length_ || number(value).value_or(beyond_lengths) >= beyond_lengths;
     } else if (name == "content-encoding") {
-        content_encoding_ += (content_encoding_.empty() ? "" : ", ") + lower(value);
+        content_encoding_ += (content_encoding_.empty() ? "" : ", ") + lowercase(value);
     } else if (name == "transfer-encoding") {
-        transfer_encoding_ += (transfer_encoding_.empty() ? "" : ", ") + lower(value);
+        transfer_encoding_ += (transfer_encoding_.empty() ? "" : ", ") + lowercase(value);
     } else if (name == "accept-ranges") {
-        accepts_ranges_ = lower(value) == "bytes";
+        accepts_ranges_ = lowercase(value) == "bytes";
     }
 }
 

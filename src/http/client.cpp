@@ -24,7 +24,7 @@ using http::EasyHandle;
 using std::chrono::milliseconds;
 
 // Of transfers that go on. Those that wait for their caller do not count: it may wait for others.
-constexpr unsigned most_of_a_host = 32;
+constexpr unsigned most_of_an_origin = 32;
 constexpr unsigned most_at_once = 128;
 // The thread and its connections stay for so long when there is nothing to do.
 constexpr milliseconds idle_time{2000};
@@ -162,18 +162,18 @@ class HttpClient::State : public std::enable_shared_from_this<HttpClient::State>
 
     void start_what_may() {
         if (waiting_.empty()) return;
-        std::unordered_map<std::string, unsigned> of_host;
+        std::unordered_map<std::string, unsigned> of_origin;
         unsigned all = 0;
         for (const auto& [_, transfer] : active_) {
             if (transfer->client_is_paused()) continue;
-            ++of_host[transfer->origin()];
+            ++of_origin[transfer->origin()];
             ++all;
         }
         Transfers later;
         for (auto& transfer : waiting_) {
             if (transfer->cancelled()) continue;
-            unsigned& begun = of_host[transfer->origin()];
-            if (all >= most_at_once || begun >= most_of_a_host) {
+            unsigned& begun = of_origin[transfer->origin()];
+            if (all >= most_at_once || begun >= most_of_an_origin) {
                 later.push_back(std::move(transfer));
                 continue;
             }

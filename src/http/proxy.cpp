@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include "lowercase.hpp"
 
 namespace filetree::http {
 namespace {
@@ -52,12 +53,6 @@ bool is_in_network(const Address& host, std::string_view network) {
     return true;
 }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-    return out;
-}
-
 bool is_exception(const std::string& host, std::string_view entry) {
     if (entry == "*") return true;
     if (const auto address = address_of(host)) {
@@ -69,8 +64,9 @@ bool is_exception(const std::string& host, std::string_view entry) {
     if (entry.starts_with('.')) entry.remove_prefix(1);
     if (entry.ends_with('.')) entry.remove_suffix(1);
     if (entry.empty()) return false;
-    const std::string name = lower(host.ends_with('.') ? host.substr(0, host.size() - 1) : host);
-    const std::string domain = lower(entry);
+    const std::string name =
+        lowercase(host.ends_with('.') ? host.substr(0, host.size() - 1) : host);
+    const std::string domain = lowercase(entry);
     return name == domain || name.ends_with("." + domain);
 }
 
@@ -89,6 +85,6 @@ std::string proxy_of(const Url& url, const HttpProxies& proxies) {
     return proxy;
 }
 
-bool is_https(const std::string& proxy) { return lower(proxy).starts_with("https:"); }
+bool is_https(const std::string& proxy) { return lowercase(proxy).starts_with("https:"); }
 
 }  // namespace filetree::http

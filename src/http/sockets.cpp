@@ -1,7 +1,6 @@
 #include "sockets.hpp"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -43,16 +42,6 @@ bool has_ends(curl_socket_t socket, const Ends& ends) {
 }
 
 }  // namespace
-
-curl_socket_t open_socket(const curl_sockaddr& address) noexcept {
-#ifdef SOCK_CLOEXEC
-    return ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
-#else
-    const int made = ::socket(address.family, address.socktype, address.protocol);
-    if (made >= 0) (void)::fcntl(made, F_SETFD, FD_CLOEXEC);
-    return made;
-#endif
-}
 
 void note_socket(curl_socket_t socket) { sockets.push_back(socket); }
 

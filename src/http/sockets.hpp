@@ -19,8 +19,6 @@ struct Ends {
     int local_port = 0;
 };
 
-// Not inherited by other programs; -1, and errno, when it cannot be made.
-[[nodiscard]] curl_socket_t open_socket(const curl_sockaddr& address) noexcept;
 void note_socket(curl_socket_t socket);
 void close_socket(curl_socket_t socket) noexcept;
 // CURL_SOCKET_BAD: there is none.

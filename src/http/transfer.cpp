@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "../fs/platform.hpp"
 #include "address.hpp"
 #include "proxy.hpp"
 #include "sockets.hpp"
@@ -22,6 +23,17 @@ constexpr std::uint64_t most_discarded = std::uint64_t{64} << 10U;
 constexpr std::chrono::milliseconds discarding_time{500};
 constexpr long longest_timeout = 1'000'000'000;  // milliseconds; libcurl takes no more than int
 constexpr long receive_buffer = 256L << 10U;
+
+template <class Value>
+void set(CURL* easy, CURLoption option, Value value) {
+    const CURLcode code = curl_easy_setopt(easy, option, value);
+    if (code == CURLE_OUT_OF_MEMORY) throw std::bad_alloc();
+    if (code != CURLE_OK) {
+        throw HttpError(EINVAL, "libcurl refuses option " + std::to_string(option) + ": " +
+                                    curl_easy_strerror(code));
+    }
+}
+
 }  // namespace
 
 HttpTransfer::HttpTransfer(HttpRequest request, std::function<void()> on_change)
@@ -76,45 +88,64 @@ void HttpTransfer::client_begin(http::EasyHandle handle) {
 }
 
 void HttpTransfer::set_up(CURL* easy) {
-    const HttpOptions& options = *request_.options;
-    const auto set = [easy](CURLoption option, auto value) {
-        const CURLcode code = curl_easy_setopt(easy, option, value);
-        if (code == CURLE_OUT_OF_MEMORY) throw std::bad_alloc();
-        if (code != CURLE_OK) {
-            throw HttpError(EINVAL, "libcurl refuses option " + std::to_string(option) + ": " +
-                                        curl_easy_strerror(code));
-        }
-    };
-    set(CURLOPT_URL, url_.text().c_str());
-    set(CURLOPT_PROTOCOLS_STR, "http,https");
-    set(CURLOPT_FOLLOWLOCATION, 0L);
-    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-    set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_QUICK_EXIT, 1L);
-    set(CURLOPT_BUFFERSIZE, receive_buffer);
-    // The client's clock decides; libcurl gives each of several addresses its part of this.
-    const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(options.timeout).count();
-    set(CURLOPT_CONNECTTIMEOUT_MS,
-        timeout > 0 ? std::min<long>(timeout, longest_timeout) : longest_timeout);
-    set(CURLOPT_USERAGENT, "komparu");
-    set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-    // Sends just that; if a server encodes all the same, the stream decodes.
-    set(CURLOPT_ACCEPT_ENCODING, "identity");
-    set(CURLOPT_HTTP_CONTENT_DECODING, 0L);
-    set(CURLOPT_SSL_VERIFYPEER, options.verify_tls ? 1L : 0L);
-    set(CURLOPT_SSL_VERIFYHOST, options.verify_tls ? 2L : 0L);
-    if (!options.ca_file.empty()) {
-        set(CURLOPT_CAINFO, options.ca_file.c_str());
-        set(CURLOPT_PROXY_CAINFO, options.ca_file.c_str());
-        // These would be trusted as well.
-        set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
-        set(CURLOPT_PROXY_CAPATH, static_cast<const char*>(nullptr));
+    set_request(easy);
+    set_tls(easy);
+    set_proxy(easy);
+    set_headers(easy);
+    set_callbacks(easy);
+    const bool here = url_.host() == "localhost" || url_.host().ends_with(".localhost");
+    if (judges_addresses() &&
+        (here || http::kind_of_host(url_.host()) == http::AddressKind::other_address)) {
+        throw error(EACCES, "its address is not public");
     }
-    proxy_ = http::proxy_of(url_, options.proxies);
-    set(CURLOPT_PROXY, proxy_.c_str());
-    set(CURLOPT_NOPROXY, "");
-    set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+}
 
+void HttpTransfer::set_request(CURL* easy) {
+    set(easy, CURLOPT_URL, url_.text().c_str());
+    set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    set(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+    set(easy, CURLOPT_NOSIGNAL, 1L);
+    set(easy, CURLOPT_QUICK_EXIT, 1L);
+    set(easy, CURLOPT_BUFFERSIZE, receive_buffer);
+    set(easy, CURLOPT_FRESH_CONNECT, fresh_ ? 1L : 0L);
+    // The client's clock decides; libcurl gives each of several addresses its part of this.
+    const auto timeout =
+        std::chrono::ceil<std::chrono::milliseconds>(request_.options->timeout).count();
+    set(easy, CURLOPT_CONNECTTIMEOUT_MS,
+        timeout > 0 ? std::min<long>(timeout, longest_timeout) : longest_timeout);
+    if (request_.range) {
+        const HttpRange& range = *request_.range;
+        const std::string last = range.last ? std::to_string(*range.last) : std::string();
+        set(easy, CURLOPT_RANGE, (std::to_string(range.first) + "-" + last).c_str());
+    }
+}
+
+void HttpTransfer::set_tls(CURL* easy) {
+    const HttpOptions& options = *request_.options;
+    set(easy, CURLOPT_SSL_VERIFYPEER, options.verify_tls ? 1L : 0L);
+    set(easy, CURLOPT_SSL_VERIFYHOST, options.verify_tls ? 2L : 0L);
+    if (options.ca_file.empty()) return;
+    set(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+    set(easy, CURLOPT_PROXY_CAINFO, options.ca_file.c_str());
+    // These would be trusted as well.
+    set(easy, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+    set(easy, CURLOPT_PROXY_CAPATH, static_cast<const char*>(nullptr));
+}
+
+void HttpTransfer::set_proxy(CURL* easy) {
+    proxy_ = http::proxy_of(url_, request_.options->proxies);
+    set(easy, CURLOPT_PROXY, proxy_.c_str());
+    set(easy, CURLOPT_NOPROXY, "");
+    set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+}
+
+void HttpTransfer::set_headers(CURL* easy) {
+    set(easy, CURLOPT_USERAGENT, "komparu");
+    set(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+    // Sends just that; if a server encodes all the same, the stream decodes.
+    set(easy, CURLOPT_ACCEPT_ENCODING, "identity");
+    set(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
     headers_.reset();
     const auto add_header = [this](const std::string& line) {
         curl_slist* const longer = curl_slist_append(headers_.get(), line.c_str());
@@ -123,40 +154,32 @@ void HttpTransfer::set_up(CURL* easy) {
         headers_.reset(longer);
     };
     if (!has_left_) {
-        for (const auto& [name, value] : options.headers) {
+        for (const auto& [name, value] : request_.options->headers) {
             // libcurl's way to send a header without a value.
             std::string line = name;
             line += value.empty() ? ";" : ": ";
             add_header(line += value);
         }
     }
-    set(CURLOPT_HTTPHEADER, headers_.get());
-    set(CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));  // not for proxies
-    if (request_.range) {
-        const HttpRange& range = *request_.range;
-        const std::string last = range.last ? std::to_string(*range.last) : std::string();
-        set(CURLOPT_RANGE, (std::to_string(range.first) + "-" + last).c_str());
-    }
+    set(easy, CURLOPT_HTTPHEADER, headers_.get());
+    set(easy, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));  // not for proxies
+}
 
-    set(CURLOPT_PRIVATE, static_cast<void*>(this));
-    set(CURLOPT_HEADERFUNCTION, &on_header);
-    set(CURLOPT_HEADERDATA, static_cast<void*>(this));
-    set(CURLOPT_WRITEFUNCTION, &on_body);
-    set(CURLOPT_WRITEDATA, static_cast<void*>(this));
-    set(CURLOPT_OPENSOCKETFUNCTION, &on_socket);
-    set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
-    set(CURLOPT_CLOSESOCKETFUNCTION, &on_close);
-    set(CURLOPT_FRESH_CONNECT, fresh_ ? 1L : 0L);
-    set(CURLOPT_PREREQFUNCTION, &on_connected);
-    set(CURLOPT_PREREQDATA, static_cast<void*>(this));
-    set(CURLOPT_DEBUGFUNCTION, &on_debug);
-    set(CURLOPT_DEBUGDATA, static_cast<void*>(this));
-    set(CURLOPT_VERBOSE, 1L);
-    const bool here = url_.host() == "localhost" || url_.host().ends_with(".localhost");
-    if (judges_addresses() &&
-        (here || http::kind_of_host(url_.host()) == http::AddressKind::other_address)) {
-        throw error(EACCES, "its address is not public");
-    }
+void HttpTransfer::set_callbacks(CURL* easy) {
+    void* const self = this;
+    set(easy, CURLOPT_PRIVATE, self);
+    set(easy, CURLOPT_HEADERFUNCTION, &on_header);
+    set(easy, CURLOPT_HEADERDATA, self);
+    set(easy, CURLOPT_WRITEFUNCTION, &on_body);
+    set(easy, CURLOPT_WRITEDATA, self);
+    set(easy, CURLOPT_OPENSOCKETFUNCTION, &on_socket);
+    set(easy, CURLOPT_OPENSOCKETDATA, self);
+    set(easy, CURLOPT_CLOSESOCKETFUNCTION, &on_close);
+    set(easy, CURLOPT_PREREQFUNCTION, &on_connected);
+    set(easy, CURLOPT_PREREQDATA, self);
+    set(easy, CURLOPT_DEBUGFUNCTION, &on_debug);
+    set(easy, CURLOPT_DEBUGDATA, self);
+    set(easy, CURLOPT_VERBOSE, 1L);
 }
 
 bool HttpTransfer::judges_addresses() const noexcept {
@@ -172,7 +195,8 @@ curl_socket_t HttpTransfer::on_socket(void* self, curlsocktype /*purpose*/,
         transfer.wrong_ = transfer.error(EACCES, "its address is not public");
         return CURL_SOCKET_BAD;
     }
-    const curl_socket_t made = http::open_socket(*address);
+    const curl_socket_t made =
+        platform::open_socket(address->family, address->socktype, address->protocol);
     if (made < 0) {
         transfer.wrong_ = transfer.error(errno, std::strerror(errno));
         return CURL_SOCKET_BAD;

@@ -38,7 +38,7 @@ using EasyHandle = std::unique_ptr<CURL, FreeEasy>;
 // to (a new connection before its socket is there, and any other before a request is sent on it).
 // Bytes reach the caller only once the head is found to be what was asked for.
 //
-// Threads: what has `client` in its name, or is called by libcurl, is the client's thread's; the
+// Threads: what begins with `client_`, or is called by libcurl, is the client's thread's; the
 // rest any one's. on_change is called without a lock.
 class HttpTransfer {
    public:
@@ -73,7 +73,7 @@ class HttpTransfer {
     [[nodiscard]] bool client_is_paused() const noexcept { return paused_; }
     // Why it cannot go on, if it cannot.
     [[nodiscard]] std::optional<HttpError> client_resume();
-    // After libcurl is done with it. True: it has been redirected, and is to begin again.
+    // After libcurl is done with it. True: it is to begin again, elsewhere or on a new connection.
     [[nodiscard]] bool client_finish(CURLcode code);
     // When it is to be given up, if nothing comes.
     [[nodiscard]] std::optional<http::Clock::time_point> client_deadline() const;
@@ -93,6 +93,11 @@ class HttpTransfer {
 
     [[nodiscard]] bool judges_addresses() const noexcept;
     void set_up(CURL* easy);
+    void set_request(CURL* easy);
+    void set_tls(CURL* easy);
+    void set_proxy(CURL* easy);
+    void set_headers(CURL* easy);
+    void set_callbacks(CURL* easy);
     // When all of the head has come.
     void judge_head();
     [[nodiscard]] bool is_redirect() const noexcept;

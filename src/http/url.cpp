@@ -1,10 +1,10 @@
 #include "url.hpp"
 
-#include <algorithm>
-#include <cctype>
 #include <new>
 #include <stdexcept>
 #include <utility>
+
+#include "lowercase.hpp"
 
 namespace filetree::http {
 namespace {
@@ -42,9 +42,8 @@ Url::Url(Handle handle)
     }
     set(handle_.get(), CURLUPART_FRAGMENT, nullptr);
     text_ = part(handle_.get(), CURLUPART_URL);
-    host_ = part(handle_.get(), CURLUPART_HOST);
+    host_ = lowercase(part(handle_.get(), CURLUPART_HOST));
     const std::string port = part(handle_.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
-    std::ranges::transform(host_, host_.begin(), [](unsigned char c) { return std::tolower(c); });
     origin_ = scheme_ + "://" + host_ + ":" + port;
     if (host_.starts_with('[')) host_ = host_.substr(1, host_.size() - 2);
 

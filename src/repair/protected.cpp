@@ -15,10 +15,6 @@ ProtectedPath::ProtectedPath(const std::string& top, const std::string& place)
 namespace repair {
 namespace {
 
-bool same(const Attributes& a, const Attributes& b) noexcept {
-    return a.device == b.device && a.inode == b.inode;
-}
-
 // No path is deeper.
 constexpr int most_levels = 100'000;
 
@@ -54,7 +50,7 @@ Result<std::string_view> ProtectedDirectories::holding(Directory& directory,
         const auto above = directory.pin(upwards.c_str(), context);
         if (!above.ok()) return Result<std::string_view>::failure(above.error);
         const StatResult next = above.value->attributes(context);
-        if (next.error == 0 && same(next.attributes, at.attributes)) {  // ".." of the root
+        if (next.error == 0 && next.attributes.has_inode_of(at.attributes)) {  // ".." of the root
             return {level == 0 ? std::string_view("/") : std::string_view(), 0};
         }
         at = next;

@@ -63,7 +63,6 @@ ChangeRecord record_of(std::string path, const Attributes& before, const Verdict
 
 void apply(Entry& entry, const Attributes& before, const Verdict& verdict, std::string path,
            const std::string& log_path, CallContext& context, RepairRecords::Records& records) {
-    constexpr std::uint32_t set_id_bits = setuid_bit | setgid_bit;
     Verdict done{before.gid, before.mode & permission_bits};
     int error = 0;
     Operation failed{};

@@ -10,12 +10,8 @@ namespace {
 constexpr int patience_for_descriptors = 200;  // times 10 ms
 constexpr int patience_for_the_unsteady = 5;
 
-bool same(const Attributes& a, const Attributes& b) noexcept {
-    return a.inode == b.inode && a.device == b.device && a.mount_id == b.mount_id;
-}
-
 bool same_values(const Attributes& a, const Attributes& b) noexcept {
-    return same(a, b) && a.uid == b.uid && a.gid == b.gid && a.mode == b.mode;
+    return a.has_place_of(b) && a.uid == b.uid && a.gid == b.gid && a.mode == b.mode;
 }
 
 // Repeats a call that found no free descriptor.
@@ -23,10 +19,9 @@ template <class Call>
 auto patiently(CallContext& context, Call call) -> decltype(call()) {
     for (int attempt = 0;; ++attempt) {
         auto result = call();
-        const bool none_left = result.error == EMFILE || result.error == ENFILE;
-        if (!none_left || attempt == patience_for_descriptors || context.stop_requested()) {
-            return result;
-        }
+        const bool again = is_out_of_descriptors(result.error) &&
+                           attempt < patience_for_descriptors && !context.stop_requested();
+        if (!again) return result;
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
 }
@@ -116,7 +111,7 @@ void RepairSink::treat(const WalkedDirectory& directory, std::string_view name,
         const Verdict verdict = plan_->rules.judge(now, above);
         if (!concerns(now, verdict)) return;
         // Of an entry with a name, another may have taken its place; a directory is what was open.
-        const bool is_other = name.empty() ? !same(now, listed)
+        const bool is_other = name.empty() ? !now.has_place_of(listed)
                                            : now.is_directory() || now.mount_id != listed.mount_id;
         if (is_other) return skip(directory, name, now, verdict, SkipReason::replaced);
         if (plan_->rules.forbidden_by_links(now)) {
@@ -165,7 +160,7 @@ Result<std::optional<SkipReason>> RepairSink::harm_in(Entry& entry, const Attrib
     using Harm = Result<std::optional<SkipReason>>;
     constexpr std::uint32_t group_bits = 0070;
     if (would_renew_setgid(now, verdict)) return {SkipReason::setgid, 0};
-    const bool is_regular = (now.mode & 0170000U) == 0100000U;
+    const bool is_regular = now.type() == EntryType::regular;
     if (is_regular && verdict.gid != now.gid) {
         const auto has = entry.has_extended_attribute("security.capability", tools_->context());
         if (!has.ok()) return Harm::failure(has.error);
@@ -218,7 +213,7 @@ void RepairSink::directory(const WalkedDirectory& directory, const DirectoryTota
 int RepairSink::confirm(const WalkedDirectory& directory) {
     const StatResult found = tools_->open_directory()->attributes(tools_->context());
     if (found.error != 0) return found.error;
-    return same(found.attributes, directory.attributes()) ? 0 : ESTALE;
+    return found.attributes.has_place_of(directory.attributes()) ? 0 : ESTALE;
 }
 
 int RepairSink::confirm_above(const WalkedDirectory& directory, const WalkedDirectory* source) {
@@ -233,7 +228,7 @@ int RepairSink::confirm_above(const WalkedDirectory& directory, const WalkedDire
         at = at->above();
         const StatResult found = open->attributes(context);
         if (found.error != 0) return found.error;
-        if (!same(found.attributes, at->attributes())) return ESTALE;
+        if (!found.attributes.has_place_of(at->attributes())) return ESTALE;
     }
     return 0;
 }

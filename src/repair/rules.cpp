@@ -9,10 +9,6 @@ constexpr std::uint32_t group_read = 0040;
 constexpr std::uint32_t group_write = 0020;
 constexpr std::uint32_t group_execute = 0010;
 
-EntryType type_of(const Attributes& entry) noexcept {
-    return static_cast<EntryType>((entry.mode >> 12U) & 15U);
-}
-
 constexpr std::uint8_t bit(ChangeKind kind) noexcept {
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
 }
@@ -28,7 +24,7 @@ Rules::Rules(const RepairOptions& options)
 
 Verdict Rules::judge(const Attributes& entry, const WalkedDirectory* directory) const noexcept {
     Verdict verdict{entry.gid, entry.mode & permission_bits};
-    const EntryType type = type_of(entry);
+    const EntryType type = entry.type();
     if (type == EntryType::symlink) return verdict;
     if (unsuitable(entry)) {
         const WalkedDirectory* const giver = source(directory);
@@ -37,19 +33,18 @@ Verdict Rules::judge(const Attributes& entry, const WalkedDirectory* directory) 
     if (type == EntryType::directory) {
         verdict.mode |= setgid_bit | group_read | group_execute;
     } else {
-        if (verdict.gid != entry.gid) verdict.mode &= ~(setuid_bit | setgid_bit);
+        if (verdict.gid != entry.gid) verdict.mode &= ~set_id_bits;
         if (type != EntryType::regular) return verdict;
         verdict.mode |= group_read;
     }
-    const bool keeps_set_id =
-        type == EntryType::regular && (verdict.mode & (setuid_bit | setgid_bit)) != 0;
+    const bool keeps_set_id = type == EntryType::regular && (verdict.mode & set_id_bits) != 0;
     if (group_writable_ && !keeps_set_id) verdict.mode |= group_write;
     return verdict;
 }
 
 bool Rules::withholds_write(const Attributes& entry, const Verdict& verdict) const noexcept {
-    return group_writable_ && type_of(entry) == EntryType::regular &&
-           (verdict.mode & (setuid_bit | setgid_bit)) != 0 && (verdict.mode & group_write) == 0;
+    return group_writable_ && entry.type() == EntryType::regular &&
+           (verdict.mode & set_id_bits) != 0 && (verdict.mode & group_write) == 0;
 }
 
 // The group of one that was unsuitable and has been repaired is that of one further up.
@@ -71,7 +66,7 @@ bool Rules::unsuitable(const Attributes& entry) const noexcept {
 }
 
 bool would_renew_setgid(const Attributes& entry, const Verdict& verdict) noexcept {
-    return type_of(entry) == EntryType::regular && (verdict.mode & setgid_bit) != 0 &&
+    return entry.type() == EntryType::regular && (verdict.mode & setgid_bit) != 0 &&
            verdict.changes(entry);
 }
 

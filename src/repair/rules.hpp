@@ -9,6 +9,7 @@ namespace filetree::repair {
 
 constexpr std::uint32_t setuid_bit = 04000;
 constexpr std::uint32_t setgid_bit = 02000;
+constexpr std::uint32_t set_id_bits = setuid_bit | setgid_bit;
 constexpr std::uint32_t permission_bits = 07777;
 
 // What an entry's group and permission bits are to be.

@@ -15,9 +15,8 @@ namespace {
 
 using repair::JournalLine;
 using repair::ProtectedDirectories;
+using repair::set_id_bits;
 using repair::Verdict;
-
-constexpr std::uint32_t set_id_bits = repair::setuid_bit | repair::setgid_bit;
 
 // Directories opened one below the other from the root, none through a symlink. Those that the next
 // path shares with the last one stay open, as far as there are descriptors for them.

@@ -44,7 +44,7 @@ void begin_binary(report::FileWriter& file) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count();
     ByteBuffer header;
-    report::pwal::append_header({0, 0, static_cast<std::uint64_t>(seconds)}, header);
+    report::pwal::append_header(0, static_cast<std::uint64_t>(seconds), header);
     file.put(header.view());
 }
 

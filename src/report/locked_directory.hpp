@@ -30,7 +30,7 @@ class LockedDirectory {
     void write_synced(const std::string& name, std::string_view bytes) const;
     void rename(const std::string& from, const std::string& to) const;
     void unlink_if_there(const std::string& name) const;
-    // Makes names given and taken away last.
+    // After it, the names given and taken away survive a power cut.
     void sync() const;
 
     void unlock() noexcept { lock_ = UniqueFd(); }

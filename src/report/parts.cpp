@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "../fs/platform.hpp"
@@ -76,7 +75,7 @@ void write_parts(const Checkpoint& checkpoint, const TextOptions& text, int fd,
         std::uint64_t records = 0;
         for (const Checkpoint::Part& part : checkpoint.parts()) records += part.rows;
         report::ByteBuffer header;
-        report::pwal::append_header({0, records, checkpoint.totals().started}, header);
+        report::pwal::append_header(records, checkpoint.totals().started, header);
         file.put(header.view());
     } else if (text.header) {
         file.put(report::csv_header);

@@ -87,13 +87,13 @@ Timestamp to_timestamp(std::int64_t value, bool nanoseconds) noexcept {
 
 }  // namespace
 
-void append_header(const Header& header, ByteBuffer& out) {
+void append_header(std::uint64_t record_count, std::uint64_t timestamp, ByteBuffer& out) {
     constexpr std::uint16_t order =
         std::endian::native == std::endian::big ? flag_big_endian : std::uint16_t{0};
     const auto flags = static_cast<std::uint16_t>(flag_nanoseconds | order);
     out.ensure(header_size);
     Writer writer(out.end());
-    writer.put(magic).put(version).put(flags).put(header.record_count).put(header.timestamp);
+    writer.put(magic).put(version).put(flags).put(record_count).put(timestamp);
     out.set_end(writer.end());
 }
 

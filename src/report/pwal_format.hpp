@@ -47,7 +47,7 @@ struct Record {
 };
 
 // The header of a file of ours.
-void append_header(const Header& header, ByteBuffer& out);
+void append_header(std::uint64_t record_count, std::uint64_t timestamp, ByteBuffer& out);
 // Returns how many of the times had to be clamped to what nanoseconds hold (1677 to 2262).
 unsigned append_record(const Record& record, ByteBuffer& out);
 

@@ -1,11 +1,7 @@
 #include "spill.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <new>
 #include <utility>
 

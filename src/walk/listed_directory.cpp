@@ -1,26 +1,20 @@
 #include "listed_directory.hpp"
 
 #include <cerrno>
-#include <string_view>
 
 #include "filetree/ordered_walk.hpp"
+#include "selection.hpp"
 
 namespace filetree::walk {
 namespace {
 
 using std::chrono::nanoseconds;
 
-constexpr std::string_view snapshot_name = ".snapshot";
-
 nanoseconds since_epoch(const Timestamp& time) noexcept {
     return std::chrono::seconds(time.seconds) + nanoseconds(time.nanoseconds);
 }
 
 nanoseconds now() noexcept { return std::chrono::system_clock::now().time_since_epoch(); }
-
-bool equal(const Timestamp& a, const Timestamp& b) noexcept {
-    return a.seconds == b.seconds && a.nanoseconds == b.nanoseconds;
-}
 
 bool is_link_or_unknown(EntryType type) noexcept {
     return type == EntryType::symlink || type == EntryType::unknown;
@@ -30,7 +24,7 @@ bool is_link_or_unknown(EntryType type) noexcept {
 EntryType type_of(FileSystem& fs, const std::string& path, bool follow, CallContext& context) {
     const StatResult result = fs.attributes(path, follow, StatMask::type, context);
     if (result.error != 0) return EntryType::unknown;
-    return static_cast<EntryType>((result.attributes.mode & 0170000U) >> 12U);
+    return result.attributes.type();
 }
 
 // A file system that does not keep these times at all has 0 in both. An mtime may lie in the
@@ -94,8 +88,8 @@ ListedDirectory list_directory(FileSystem& fs, const std::string& path, bool fol
 bool is_current(const ListedDirectory& listed, const StatResult& now) noexcept {
     const Attributes& then = listed.attributes;
     return listed.error == 0 && listed.settled && now.error == 0 && now.attributes.is_directory() &&
-           now.attributes.device == then.device && now.attributes.inode == then.inode &&
-           equal(now.attributes.mtime, then.mtime) && equal(now.attributes.ctime, then.ctime);
+           now.attributes.has_inode_of(then) && now.attributes.mtime == then.mtime &&
+           now.attributes.ctime == then.ctime;
 }
 
 std::vector<std::uint32_t> subdirectories(FileSystem& fs, const std::string& path,

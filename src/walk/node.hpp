@@ -75,7 +75,7 @@ class Node final : public WalkedDirectory {
     std::atomic<bool> unreadable{false};
     std::atomic<bool> unopened{false};
     std::atomic<bool> vanished{false};
-    // Names in it have hung once already / it is given up because they do so again.
+    // How often names in it have hung: at the second time it is given up.
     std::atomic<std::uint32_t> stalls{0};
     // Found by an earlier walk: its attributes are of then. Set before the node is shared.
     bool from_earlier_walk = false;

@@ -15,8 +15,6 @@ namespace {
 using walk::ListedDirectory;
 using walk::ReadAhead;
 
-constexpr unsigned default_inflight = 128;
-
 // A directory between being listed and the end of what is below it.
 struct Frame {
     std::string path;
@@ -33,7 +31,7 @@ ReadAhead::Options read_ahead_options(const OrderedWalkOptions& options, const s
     ReadAhead::Options out;
     out.top = top;
     out.cores = options.max_threads != 0 ? options.max_threads : available_cores();
-    out.ceiling = options.max_inflight != 0 ? options.max_inflight : default_inflight;
+    out.ceiling = options.max_inflight != 0 ? options.max_inflight : default_max_inflight;
     out.window_bytes = options.window_bytes;
     out.window_directories = options.window_directories;
     out.followlinks = options.followlinks;
@@ -213,10 +211,10 @@ class OrderedWalk::State {
 
     [[nodiscard]] bool is_link(const std::string& path) {
         const StatResult result = fs_->attributes(path, false, StatMask::type, context_);
-        return result.error == 0 && is_link(result);
+        return is_link(result);
     }
     [[nodiscard]] static bool is_link(const StatResult& result) noexcept {
-        return (result.attributes.mode & 0170000U) == 0120000U;
+        return result.error == 0 && result.attributes.type() == EntryType::symlink;
     }
 
     // What os.walk does when it comes to `path`: passes over a symlink when it is to `check_link`,
@@ -232,7 +230,7 @@ class OrderedWalk::State {
         if (listed) {
             const StatResult now = fs_->attributes(path, !check_link, StatMask::change, context_);
             current = walk::is_current(directory, now);
-            link = now.error == 0 && is_link(now);
+            link = is_link(now);
         }
         if (!current && !link) {
             read_ahead_->read(node, !check_link, waiting);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -82,8 +81,8 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         node->listed = list_directory(*fs_, node->path, follow, options_.rules, consumer_);
         note_speed(Clock::now() - begun, node->listed);
         // Readers, of other walks too, may have the descriptors that a serial walk would find free.
-        for (milliseconds wait{1};
-             parallel() && wait <= longest_scarcity_wait && is_scarcity(node->listed.error);
+        for (milliseconds wait{1}; parallel() && wait <= longest_scarcity_wait &&
+                                   is_out_of_descriptors(node->listed.error);
              wait *= 2) {
             std::this_thread::sleep_for(wait);
             node->listed = list_directory(*fs_, node->path, follow, options_.rules, consumer_);
@@ -224,10 +223,6 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         } else if (readers_ < limit_) {
             start_reader();
         }
-    }
-
-    [[nodiscard]] static bool is_scarcity(int error) noexcept {
-        return error == EMFILE || error == ENFILE;
     }
 
     // Whether there are descriptors to spare; asked when the first reader is to start.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "filetree/fs.hpp"
+#include "filetree/walk.hpp"
 #include "listed_directory.hpp"
 #include "reading_order.hpp"
 
@@ -33,7 +34,7 @@ class ReadAhead {
     struct Options {
         std::string top;
         unsigned cores = 1;  // 1: nothing is read ahead
-        unsigned ceiling = 128;
+        unsigned ceiling = default_max_inflight;
         std::size_t window_bytes = 0;
         std::size_t window_directories = 0;
         bool followlinks = false;

@@ -71,7 +71,7 @@ Selection::Selection(const WalkOptions& options, const std::string& top)
 
 bool Selection::enters(const ExcludedNames* excluded, std::string_view name,
                        std::int32_t depth) const noexcept {
-    if (ignore_snapshots_ && name == ".snapshot") return false;
+    if (ignore_snapshots_ && name == snapshot_name) return false;
     if (max_depth_ != 0 && depth >= max_depth_) return false;
     return excluded == nullptr || !excluded->excludes(name);
 }

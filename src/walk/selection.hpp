@@ -10,6 +10,9 @@
 
 namespace filetree::walk {
 
+// What directories of snapshots are called by the servers that show them.
+constexpr std::string_view snapshot_name = ".snapshot";
+
 // The excluded paths below one directory, as a tree of names: a directory without a node in it has
 // nothing excluded, so most names are never compared at all.
 class ExcludedNames {

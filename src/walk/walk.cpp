@@ -30,7 +30,6 @@ using walk::Worker;
 
 namespace {
 
-constexpr unsigned default_max_inflight = 128;
 constexpr unsigned largest_max_inflight = 4096;
 // Started at once; the others follow when there is work for them.
 constexpr unsigned first_workers = 4;

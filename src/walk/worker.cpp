@@ -28,7 +28,6 @@ bool means_vanished(int error) noexcept { return error == ENOENT; }
 bool means_directory_vanished(int error) noexcept {
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
-bool out_of_descriptors(int error) noexcept { return error == EMFILE || error == ENFILE; }
 
 }  // namespace
 
@@ -239,7 +238,7 @@ auto Worker::patiently(Call call) -> decltype(call()) {
         auto result = call();
         if (context_.stop_requested()) return result;
         if (result.error == EINTR && ++interruptions < most_interruptions) continue;
-        if (!out_of_descriptors(result.error) || waited >= descriptor_patience) return result;
+        if (!is_out_of_descriptors(result.error) || waited >= descriptor_patience) return result;
         engine_.handles.shed();
         std::this_thread::sleep_for(backoff);
         context_.beat();
@@ -262,11 +261,7 @@ int Worker::verify(const Node& node, Directory& opened) {
     if (!engine_.options.verify_directories || !node.parent()) return 0;
     const StatResult now = opened.attributes(context_);
     if (now.error != 0) return now.error;
-    const Attributes& found = node.attributes();
-    const bool same = now.attributes.inode == found.inode &&
-                      now.attributes.device == found.device &&
-                      now.attributes.mount_id == found.mount_id;
-    return same ? 0 : ESTALE;
+    return now.attributes.has_place_of(node.attributes()) ? 0 : ESTALE;
 }
 
 Worker::Read Worker::read_part(Directory& directory, Listing& names) {
@@ -354,7 +349,7 @@ void Worker::commit_entries(const NodePtr& node, const Listing& names, std::size
         }
         if (excluded != nullptr && excluded->excludes(names.name(i))) continue;
         selected_.push_back(static_cast<std::uint32_t>(i));
-        kinds_[(attributes.mode >> 12U) & 15U].add(1);
+        kinds_[static_cast<std::size_t>(attributes.type())].add(1);
         bytes += attributes.size;
     }
     bytes_.add(bytes);

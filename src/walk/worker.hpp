@@ -112,6 +112,9 @@ class Worker final : private SinkTools {
     void note_success(const Node& node);
     [[nodiscard]] bool not_worth_trying(const Node& node) const;
 
+    [[nodiscard]] bool in_call() const noexcept {
+        return step_ == Step::open || step_ == Step::read || step_ == Step::stat;
+    }
     [[nodiscard]] std::size_t claim_size() const noexcept;
     void add_error(const Node& node, std::string_view name, Operation operation, int error);
 

@@ -13,8 +13,7 @@ bool Worker::give_up_if_stalled(Clock::time_point now, nanoseconds timeout) {
     WorkItem item;
     {
         const std::lock_guard lock(mutex_);
-        const bool in_call = step_ == Step::open || step_ == Step::read || step_ == Step::stat;
-        if (!in_call || given_up_ || context_.beats() != seen_beats_) {
+        if (!in_call() || given_up_ || context_.beats() != seen_beats_) {
             seen_beats_ = context_.beats();
             seen_at_ = now;
             return false;
@@ -82,8 +81,7 @@ void Worker::take_over_stat(const WorkItem& item) {
 bool Worker::freeze(NodePtr& begun) {
     const std::lock_guard lock(mutex_);
     frozen_ = true;
-    const bool in_call = step_ == Step::open || step_ == Step::read || step_ == Step::stat;
-    if (given_up_ || !in_call || !current_.node->as_good_as_not_begun()) return false;
+    if (given_up_ || !in_call() || !current_.node->as_good_as_not_begun()) return false;
     begun = current_.node;
     return true;
 }

@@ -8,19 +8,16 @@
 #include <string>
 #include <vector>
 
+#include "../values.hpp"
 #include "filetree/compare.hpp"
 #include "filetree/fs.hpp"
 
 namespace komparu_bindings {
 
 namespace nb = nanobind;
+using bindings::to_bytes;
+using bindings::to_string;
 
-[[nodiscard]] inline std::string to_string(const nb::bytes& bytes) {
-    return {bytes.c_str(), bytes.size()};
-}
-[[nodiscard]] inline nb::bytes to_bytes(const std::string& string) {
-    return nb::bytes(string.data(), string.size());
-}
 [[nodiscard]] std::vector<std::string> to_strings(const nb::list& list);
 
 // A path as bytes, or a pair of a URL and its HttpOptions.

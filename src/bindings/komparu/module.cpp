@@ -1,9 +1,5 @@
 #include <nanobind/nanobind.h>
-#include <nanobind/stl/shared_ptr.h>
 
-#include <cerrno>
-#include <chrono>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -77,11 +73,6 @@ class Completions {
     std::shared_ptr<Shared> shared_;
 };
 
-std::chrono::nanoseconds to_duration(double seconds) {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(
-        std::chrono::duration<double>(seconds));
-}
-
 }  // namespace
 
 NB_MODULE(_core, module) {
@@ -107,7 +98,7 @@ NB_MODULE(_core, module) {
             "wait",
             [](Comparison& self, double timeout) {
                 const Unlocked unlocked;
-                return self.wait(to_duration(timeout));
+                return self.wait(bindings::to_duration(timeout));
             },
             nb::arg("timeout"))
         .def("cancel", &Comparison::cancel)

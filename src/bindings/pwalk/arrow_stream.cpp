@@ -17,6 +17,19 @@ constexpr const char* consumed_already = "this is a one-shot stream, and it has 
 // How often a consumer that waits looks whether it has been interrupted.
 constexpr std::chrono::milliseconds signal_interval{50};
 
+template <class T>
+void release_and_delete(T* exported) noexcept {
+    if (exported->release != nullptr) exported->release(exported);
+    delete exported;
+}
+
+nb::capsule scan_schema() {
+    auto* schema = new ArrowSchema{};
+    filetree::export_scan_schema(*schema);
+    return {schema, "arrow_schema",
+            [](void* p) noexcept { release_and_delete(static_cast<ArrowSchema*>(p)); }};
+}
+
 // One batch, on its way into a consumer that knows the Arrow PyCapsule interface.
 class Batch {
    public:
@@ -31,23 +44,12 @@ class Batch {
 
     nb::tuple to_capsules() {
         if (array_.release == nullptr) throw nb::value_error("the batch has been consumed");
-        auto* schema = new ArrowSchema{};
-        filetree::export_scan_schema(*schema);
-        const nb::capsule schema_capsule(schema, "arrow_schema", [](void* p) noexcept {
-            release_and_delete(static_cast<ArrowSchema*>(p));
-        });
         auto* array = new ArrowArray(array_);
         array_.release = nullptr;
         const nb::capsule array_capsule(array, "arrow_array", [](void* p) noexcept {
             release_and_delete(static_cast<ArrowArray*>(p));
         });
-        return nb::make_tuple(schema_capsule, array_capsule);
-    }
-
-    template <class T>
-    static void release_and_delete(T* exported) noexcept {
-        if (exported->release != nullptr) exported->release(exported);
-        delete exported;
+        return nb::make_tuple(scan_schema(), array_capsule);
     }
 
    private:
@@ -150,7 +152,7 @@ nb::capsule to_stream(BatchSource& source, nb::handle owner) {
     stream->release = stream_release;
     stream->private_data = new Stream{&source, owner.ptr(), {}};
     return nb::capsule(stream, "arrow_array_stream", [](void* p) noexcept {
-        Batch::release_and_delete(static_cast<ArrowArrayStream*>(p));
+        release_and_delete(static_cast<ArrowArrayStream*>(p));
     });
 }
 
@@ -188,13 +190,7 @@ void bind_arrow_stream(nb::module_& module) {
             nb::arg("requested_schema") = nb::none(), nb::lock_self());
 
     // The schema alone, for consumers that ask before any row.
-    module.def("scan_schema", [] {
-        auto* schema = new ArrowSchema{};
-        filetree::export_scan_schema(*schema);
-        return nb::capsule(schema, "arrow_schema", [](void* p) noexcept {
-            Batch::release_and_delete(static_cast<ArrowSchema*>(p));
-        });
-    });
+    module.def("scan_schema", &scan_schema);
 }
 
 }  // namespace pwalk_bindings

@@ -2,21 +2,25 @@
 
 #include <nanobind/nanobind.h>
 
-#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "../gil.hpp"
+#include "../values.hpp"
 #include "filetree/checkpoint.hpp"
 
 namespace pwalk_bindings {
 
 namespace nb = nanobind;
 using bindings::Locked;
+using bindings::to_bytes;
+using bindings::to_duration;
+using bindings::to_string;
 using bindings::Unlocked;
 
-// One for each bound class.
+// One for each subject.
 void bind_arrow_stream(nb::module_& module);
 void bind_checkpoint(nb::module_& module);
 void bind_file_system(nb::module_& module);
@@ -28,9 +32,18 @@ void bind_repair(nb::module_& module);
 void bind_report(nb::module_& module);
 void bind_scan(nb::module_& module);
 
-inline std::string to_string(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
-inline nb::bytes to_bytes(const std::string& string) {
-    return nb::bytes(string.data(), string.size());
+// Runs Python's signal handlers. Called without the GIL; throws what they raise.
+inline void check_signals() {
+    const Locked locked;
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
+}
+
+// How many there are of each kind.
+template <class Counts>
+nb::list kinds_of(const Counts& counts) {
+    nb::list kinds;
+    for (const std::uint64_t count : counts.kinds) kinds.append(count);
+    return kinds;
 }
 
 // (path, operation, errno) of each.
@@ -48,12 +61,6 @@ struct SharedCheckpoint {
 };
 [[nodiscard]] inline std::shared_ptr<filetree::Checkpoint> shared(const SharedCheckpoint* handle) {
     return handle != nullptr ? handle->checkpoint : nullptr;
-}
-
-// A duration given in seconds.
-inline std::chrono::nanoseconds to_duration(double seconds) {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(
-        std::chrono::duration<double>(seconds));
 }
 
 }  // namespace pwalk_bindings

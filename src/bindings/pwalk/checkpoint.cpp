@@ -1,7 +1,6 @@
 #include "filetree/checkpoint.hpp"
 
 #include <nanobind/stl/pair.h>
-#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -28,8 +27,7 @@ void write_parts(const SharedCheckpoint& self, const TextOptions& text, int fd,
     const std::string file_name = to_string(name);
     const Unlocked unlocked;
     filetree::write_parts(*self.checkpoint, text, fd, file_name, [] {
-        const Locked locked;
-        if (PyErr_CheckSignals() != 0) throw nb::python_error();
+        check_signals();
         return true;
     });
 }

@@ -105,10 +105,7 @@ class PythonWalk final : public filetree::WalkCaller {
         work();
     }
 
-    void waiting() override {
-        const Locked locked;
-        if (PyErr_CheckSignals() != 0) throw nb::python_error();
-    }
+    void waiting() override { check_signals(); }
 
    private:
     // One thread at a time, as for a generator; the GIL, which is given back meanwhile, does not

@@ -25,12 +25,6 @@ nb::list to_list(const std::vector<ChangeRecord>& records) {
     return list;
 }
 
-nb::list kinds_of(const RepairCounts& counts) {
-    nb::list kinds;
-    for (const std::uint64_t count : counts.kinds) kinds.append(count);
-    return kinds;
-}
-
 }  // namespace
 
 void bind_repair(nb::module_& module) {
@@ -62,7 +56,7 @@ void bind_repair(nb::module_& module) {
             nb::arg("one_file_system"));
 
     nb::class_<RepairCounts>(module, "RepairCounts")
-        .def_prop_ro("kinds", &kinds_of)
+        .def_prop_ro("kinds", &kinds_of<RepairCounts>)
         .def_ro("changes", &RepairCounts::changes)
         .def_ro("skipped", &RepairCounts::skipped)
         .def_ro("unlogged", &RepairCounts::unlogged);

@@ -1,7 +1,6 @@
 #include "filetree/report.hpp"
 
 #include <nanobind/stl/optional.h>
-#include <nanobind/stl/shared_ptr.h>
 
 #include "bindings.hpp"
 #include "filetree/checkpoint.hpp"
@@ -14,12 +13,6 @@ using filetree::Report;
 using filetree::ReportOptions;
 using filetree::TextOptions;
 using filetree::WalkProgress;
-
-nb::list kinds_of(const WalkProgress& progress) {
-    nb::list kinds;
-    for (const std::uint64_t count : progress.kinds) kinds.append(count);
-    return kinds;
-}
 
 }  // namespace
 
@@ -47,7 +40,7 @@ void bind_report(nb::module_& module) {
     nb::class_<WalkProgress>(module, "WalkProgress")
         .def_prop_ro("entries", &WalkProgress::entries)
         .def_ro("directories", &WalkProgress::directories)
-        .def_prop_ro("kinds", &kinds_of)
+        .def_prop_ro("kinds", &kinds_of<WalkProgress>)
         .def_ro("bytes", &WalkProgress::bytes)
         .def_ro("errors", &WalkProgress::errors)
         .def_ro("vanished", &WalkProgress::vanished)

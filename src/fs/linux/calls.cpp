@@ -215,23 +215,26 @@ int change_mode(Abilities& abilities, int fd, std::uint32_t mode) noexcept {
 
 std::string path_of(int fd) { return read_link_at(AT_FDCWD, own_path(fd).c_str()).value; }
 
-// A file system without any capacity is a view into the kernel. FUSE servers often do not tell
-// theirs. Of those that are known to share no extents none need be asked.
+// A file system without any capacity is a view into the kernel: proc, sysfs, cgroup and their like.
+// FUSE servers often do not tell theirs, and a tmpfs may be without limits.
+bool is_kernel_view(const struct statfs& file_system) noexcept {
+    const auto type = file_system.f_type;
+    return file_system.f_blocks == 0 && type != fuse_magic && type != TMPFS_MAGIC;
+}
+
+// Of file systems that are known to share no extents none need be asked.
 StorageFacts storage_facts(int fd) {
     struct statfs file_system {};
     if (::fstatfs(fd, &file_system) != 0) return {true, true};
     const auto type = file_system.f_type;
-    const bool kernel_view = file_system.f_blocks == 0 && type != fuse_magic && type != TMPFS_MAGIC;
     const bool shares = type != EXT4_SUPER_MAGIC && type != TMPFS_MAGIC && type != NFS_SUPER_MAGIC;
-    return {!kernel_view, shares};
+    return {!is_kernel_view(file_system), shares};
 }
 
-// A file system without any capacity is a view into the kernel: proc, sysfs, cgroup and their like.
-// FUSE servers often do not tell theirs.
 bool dates_changes(int directory) {
     struct statfs file_system {};
     if (::fstatfs(directory, &file_system) != 0) return false;
-    return file_system.f_blocks != 0 || file_system.f_type == fuse_magic;
+    return !is_kernel_view(file_system);
 }
 
 std::optional<std::uint64_t> next_data(int fd, std::uint64_t offset) {
