@@ -20,7 +20,8 @@ COMMANDS = (
     "pwalk report /usr",
     """python -c "import duckdb; print(duckdb.sql('''
     SELECT extension, count(*) AS files, sum(size) AS bytes
-    FROM 'scan.parquet' GROUP BY ALL ORDER BY bytes DESC LIMIT 4'''))\"""",
+    FROM 'scan.parquet' WHERE file_count = -1
+    GROUP BY ALL ORDER BY bytes DESC LIMIT 4'''))\"""",
     "komparu backup/ data/",
 )
 

@@ -39,8 +39,9 @@ class EntryError(str):
 
     :ivar errno: the error number, as in the :mod:`errno` module
     :ivar strerror: what the system calls that error
-    :ivar operation: what failed: ``"open"``, ``"read"`` (listing a directory) or ``"stat"``; in a
-        repair also ``"chown"``, ``"chmod"``, ``"inherit"`` (finding a group) or ``"undo"``
+    :ivar operation: what failed: ``"open"``, ``"read"`` (listing a directory), ``"stat"`` or
+        ``"encode"`` (a path too long for the format); in a repair also ``"chown"``, ``"chmod"``,
+        ``"inherit"`` (finding a group) or ``"undo"``
     """
 
     __slots__ = ("errno", "operation", "strerror")

@@ -116,7 +116,7 @@ def _selection(command: Callable[..., None]) -> Callable[..., None]:
                 type=int,
                 default=0,
                 metavar="N",
-                help="Enter no directory more than N levels below the top; 0: no limit.",
+                help="Leave out directories more than N levels below the top; 0: no limit.",
             ),
             click.option(
                 "-x", "--one-file-system", is_flag=True, help="Leave out entries of other mounts."
