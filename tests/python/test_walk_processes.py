@@ -13,6 +13,7 @@ from typing import Any
 
 import latency
 import pwalk
+import pyarrow
 import pytest
 import support
 from walks import BOTH_ORDERS
@@ -125,7 +126,7 @@ assert os.waitpid(pid, 0)[1] == 0
 print(count + sum(batch.num_rows for batch in batches))
 """
     told = "this is read in the process that has opened it"
-    rows = pwalk.read_binary(tmp_path / "scan.pwal").to_table().num_rows
+    rows = pyarrow.table(pwalk.read_binary(tmp_path / "scan.pwal")).num_rows
     said = support.run_quietly(code, bulk, tmp_path / "scan.pwal")
     assert said.decode().splitlines() == [told, str(rows)]
 
