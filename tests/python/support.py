@@ -18,7 +18,6 @@ from typing import Any
 import oracle
 import pyarrow as pa
 import restricted
-import zstandard
 
 LIVENESS = 120.0
 """Seconds after which something that should have ended is taken to hang."""
@@ -115,6 +114,8 @@ def decompressed(path: str | Path) -> bytes:
     if content.startswith(b"\x1f\x8b"):
         return gzip.decompress(content)
     if content.startswith(b"\x28\xb5\x2f\xfd"):
+        import zstandard  # not to be had for an interpreter without the GIL
+
         with zstandard.ZstdDecompressor().stream_reader(
             io.BytesIO(content), read_across_frames=True
         ) as reader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import sys
 import threading
 import time
 import weakref
@@ -240,6 +241,10 @@ def test_a_walk_may_go_on_in_another_thread(forest: Path) -> None:
     assert rest == list(os.walk(forest))[50:]
 
 
+@pytest.mark.skipif(
+    not getattr(sys, "_is_gil_enabled", lambda: True)(),
+    reason="generators are not safe from two threads without the GIL, any function's: gh-120321",
+)
 def test_two_threads_cannot_be_in_one_walk(forest: Path) -> None:
     """One of them gets a ValueError, as with os.walk; no step is lost or doubled."""
     walk = pwalk.walk(str(forest))
