@@ -77,12 +77,18 @@ with multiprocessing.get_context("fork").Pool(3) as pool:
     assert support.run_quietly(code, forest) == b"True\n"
 
 
+@pytest.fixture
+def recorded(bulk: Path, tmp_path: Path) -> Path:
+    """A PWAL file of ``bulk``."""
+    pwalk.report(bulk, format="binary", output=tmp_path / "scan.pwal")
+    return tmp_path / "scan.pwal"
+
+
 @pytest.mark.parametrize("opened", STREAMS)
 def test_a_forked_child_lets_go_of_what_a_thread_consumes(
-    bulk: Path, tmp_path: Path, opened: str
+    bulk: Path, recorded: Path, opened: str
 ) -> None:
     """Whatever the thread was doing at the fork: locks may be in any state."""
-    pwalk.report(bulk, format="binary", output=tmp_path / "scan.pwal")
     code = f"""
 import os, sys, threading, pwalk
 for _ in range(10):
@@ -102,14 +108,13 @@ for _ in range(10):
     thread.join()
 print("ended")
 """
-    assert support.run_quietly(code, bulk, tmp_path / "scan.pwal") == b"ended\n"
+    assert support.run_quietly(code, bulk, recorded) == b"ended\n"
 
 
 @pytest.mark.parametrize("opened", STREAMS)
 def test_a_forked_child_is_told_that_a_stream_is_not_its_own(
-    bulk: Path, tmp_path: Path, opened: str
+    bulk: Path, recorded: Path, opened: str
 ) -> None:
-    pwalk.report(bulk, format="binary", output=tmp_path / "scan.pwal")
     code = f"""
 import os, sys, pwalk
 stream = {opened}
@@ -126,8 +131,8 @@ assert os.waitpid(pid, 0)[1] == 0
 print(count + sum(batch.num_rows for batch in batches))
 """
     told = "this is read in the process that has opened it"
-    rows = pyarrow.table(pwalk.read_binary(tmp_path / "scan.pwal")).num_rows
-    said = support.run_quietly(code, bulk, tmp_path / "scan.pwal")
+    rows = pyarrow.table(pwalk.read_binary(recorded)).num_rows
+    said = support.run_quietly(code, bulk, recorded)
     assert said.decode().splitlines() == [told, str(rows)]
 
 
