@@ -74,7 +74,7 @@ test-cpp: $(VENV)/.test-tools
 	@set -e; for preset in $(TESTED_PRESETS); do \
 		cmake --preset $$preset >/dev/null; \
 		cmake --build --preset $$preset -j $(JOBS); \
-		ctest --preset $$preset; \
+		ctest --preset $$preset -j $(JOBS); \
 	done
 
 test-python: $(VENV)/.test-tools

@@ -29,6 +29,11 @@ endfunction()
 function(filetree_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                            $<$<BOOL:${FILETREE_WERROR}>:-Werror>)
+  # Sources compiled as one see each other's anonymous names.
+  if(CMAKE_UNITY_BUILD)
+    target_compile_options(${target} PRIVATE
+                           -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
   if(FILETREE_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=${FILETREE_SANITIZE}
                                             -fno-omit-frame-pointer)

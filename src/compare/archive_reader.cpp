@@ -14,6 +14,7 @@
 #include "byte_stream.hpp"
 #include "libarchive.hpp"
 #include "rar_block.hpp"
+#include "reading.hpp"
 
 namespace filetree::compare {
 namespace {
@@ -21,9 +22,9 @@ namespace {
 using Kind = ArchiveEntry::Kind;
 using namespace std::string_view_literals;
 
-constexpr std::size_t usual_chunk = std::size_t{256} << 10U;
-constexpr std::size_t least_chunk = std::size_t{4} << 10U;
-constexpr std::size_t most_chunk = std::size_t{16} << 20U;
+// Of a chunk_size that is asked for, so much is used.
+constexpr std::size_t least_asked = std::size_t{4} << 10U;
+constexpr std::size_t most_asked = std::size_t{16} << 20U;
 
 // What libarchive may read for one header. It keeps much of that in memory, many times over (maps
 // of sparse files, central directories), before it says anything about an entry.
@@ -36,7 +37,7 @@ constexpr std::uint64_t tar_block = 512;
 
 std::size_t chunk_of(const ArchiveOptions& limits) {
     if (limits.chunk_size == 0) return usual_chunk;
-    return std::clamp(limits.chunk_size, least_chunk, most_chunk);
+    return std::clamp(limits.chunk_size, least_asked, most_asked);
 }
 
 // Watches what libarchive takes, for what it does not tell.

@@ -6,7 +6,7 @@ namespace filetree::compare {
 namespace {
 
 // In how many places at once a file is read, however slow its storage is.
-constexpr unsigned most_helpers = 8;
+constexpr unsigned most_pair_helpers = 8;
 
 }  // namespace
 
@@ -16,7 +16,7 @@ FilePairJob::FilePairJob(std::shared_ptr<FileSystem> fs, std::string path_a, std
       path_a_(std::move(path_a)),
       path_b_(std::move(path_b)),
       options_(options) {
-    limit_ = options.max_workers != 0 ? options.max_workers : most_helpers;
+    limit_ = options.max_workers != 0 ? options.max_workers : most_pair_helpers;
 }
 
 std::uint64_t FilePairJob::bytes_read() const {

@@ -12,6 +12,9 @@
 
 namespace filetree::compare {
 
+// What an errno means for a source at a path: not_found, or unreadable.
+[[noreturn]] void fail_at(int error, const std::string& path, const char* what = "");
+
 // A file being read.
 class FileSource final : public Source {
    public:

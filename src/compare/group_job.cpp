@@ -12,7 +12,7 @@ namespace filetree::compare {
 namespace {
 
 // In how many places at once is read, however slow the storage is.
-constexpr unsigned most_helpers = 16;
+constexpr unsigned most_group_helpers = 16;
 // Small files of one piece.
 constexpr std::size_t batch_size = 16;
 
@@ -32,7 +32,7 @@ GroupJob::GroupJob(std::shared_ptr<FileSystem> fs, std::shared_ptr<HttpClient> c
       options_(options),
       only_whether_(only_whether),
       ready_(sources.size()) {
-    limit_ = options.max_workers != 0 ? options.max_workers : most_helpers;
+    limit_ = options.max_workers != 0 ? options.max_workers : most_group_helpers;
     members_.reserve(sources.size());
     for (SourceRef& source : sources) members_.emplace_back(std::move(source));
     for (std::size_t i = members_.size(); i-- > 0;) ranges_.push_back({i, 0, 0});
@@ -253,16 +253,9 @@ void GroupJob::read_to_the_end(Member& member) {
 }
 
 void GroupJob::begin(std::size_t index) {
-    members_[index].url = std::make_unique<UrlDigest>(
-        *client_, members_[index].ref, key_, range_size, [weak = weak_from_this(), this, index] {
-            const auto self = weak.lock();
-            if (!self) return;
-            {
-                const std::lock_guard lock(mutex_);
-                ready_.wake(index);
-            }
-            wake();
-        });
+    members_[index].url =
+        std::make_unique<UrlDigest>(*client_, members_[index].ref, key_, range_size,
+                                    waker([this, index] { ready_.wake(index); }));
 }
 
 void GroupJob::go_on(std::size_t index) {

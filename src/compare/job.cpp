@@ -48,6 +48,18 @@ void Job::cancel() noexcept {
     }
 }
 
+std::function<void()> Job::waker(std::function<void()> mark) {
+    return [weak = weak_from_this(), mark = std::move(mark)] {
+        const auto self = weak.lock();
+        if (!self) return;
+        {
+            const std::lock_guard lock(self->mutex_);
+            mark();
+        }
+        self->wake();
+    };
+}
+
 void Job::finish(std::unique_lock<std::mutex>& lock) {
     ended_ = true;
     std::exception_ptr failure = failure_;

@@ -63,6 +63,10 @@ class Job : public std::enable_shared_from_this<Job> {
     void stop() noexcept { stopping_.store(true); }
     [[nodiscard]] const std::atomic<bool>& stop_flag() const noexcept { return stopping_; }
 
+    // For what the job waits for, to be called from any thread: calls `mark` with mutex_ held, then
+    // wake(); nothing once the job is gone.
+    [[nodiscard]] std::function<void()> waker(std::function<void()> mark);
+
     mutable std::mutex mutex_;
     unsigned limit_ = std::numeric_limits<unsigned>::max();
 

@@ -84,15 +84,7 @@ bool MirrorJob::compare(std::size_t index, bool& more) {
         if (!entry.pair) {
             entry.pair =
                 std::make_unique<StreamPair>(*fs_, *client_, path_of(entry), entry.url, options_,
-                                             [weak = weak_from_this(), this, index] {
-                                                 const auto self = weak.lock();
-                                                 if (!self) return;
-                                                 {
-                                                     const std::lock_guard lock(mutex_);
-                                                     ready_.wake(index);
-                                                 }
-                                                 wake();
-                                             });
+                                             waker([this, index] { ready_.wake(index); }));
         }
         const StreamStep step = entry.pair->go_on(stop_flag());
         more = step == StreamStep::more;

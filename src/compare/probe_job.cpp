@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "archive_reader.hpp"
+#include "file_source.hpp"
 #include "open_source.hpp"
 
 namespace filetree::compare {
@@ -33,11 +34,7 @@ bool ProbeJob::is_directory() const {
     if (source_.http) return false;
     CallContext context(stop_flag());
     const StatResult found = fs_->attributes(source_.name, true, StatMask::type, context);
-    if (found.error != 0) {
-        const bool missing = found.error == ENOENT || found.error == ENOTDIR;
-        throw CompareError(missing ? CompareFailure::not_found : CompareFailure::unreadable,
-                           found.error, source_.name);
-    }
+    if (found.error != 0) fail_at(found.error, source_.name);
     return found.attributes.is_directory();
 }
 

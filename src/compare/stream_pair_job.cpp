@@ -44,12 +44,7 @@ void StreamPairJob::go_on() {
 
 void StreamPairJob::begin() {
     auto pair = std::make_unique<StreamPair>(*fs_, *client_, a_, b_, options_,
-                                             [job = weak_from_this(), woken = &woken_] {
-                                                 const auto self = job.lock();
-                                                 if (!self) return;
-                                                 woken->store(true);
-                                                 self->wake();
-                                             });
+                                             waker([this] { woken_ = true; }));
     const std::lock_guard lock(mutex_);
     pair_ = std::move(pair);
 }

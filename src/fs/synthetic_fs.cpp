@@ -48,13 +48,13 @@ Attributes file_attributes(std::uint64_t inode, std::uint32_t index) noexcept {
     return a;
 }
 
-struct Entry {
+struct SyntheticName {
     bool directory = false;
     std::uint32_t index = 0;
 };
 
 // The entry that a name stands for; its index is not yet checked against the tree's shape.
-bool parse(std::string_view name, Entry& out) noexcept {
+bool parse(std::string_view name, SyntheticName& out) noexcept {
     constexpr std::string_view suffix = ".dat";
     out.directory = name.starts_with('d');
     if (!out.directory) {
@@ -67,7 +67,7 @@ bool parse(std::string_view name, Entry& out) noexcept {
     return error == std::errc{} && end == name.data() + name.size();
 }
 
-std::string_view format(Entry entry, char (&buffer)[16]) noexcept {
+std::string_view format(SyntheticName entry, char (&buffer)[16]) noexcept {
     buffer[0] = entry.directory ? 'd' : 'f';
     char* end = std::to_chars(buffer + 1, buffer + sizeof buffer, entry.index).ptr;
     if (!entry.directory) end = std::copy_n(".dat", 4, end);
@@ -99,7 +99,7 @@ std::uint32_t files_in(const SyntheticTree& tree, const Place& directory) noexce
 int descend(const SyntheticTree& tree, const Place& parent, std::string_view name,
             Place& out) noexcept {
     if (!parent.directory) return ENOTDIR;
-    Entry entry;
+    SyntheticName entry;
     if (!parse(name, entry)) return ENOENT;
     const std::uint32_t count =
         entry.directory ? subdirectories_at(tree, parent.level) : files_in(tree, parent);

@@ -139,7 +139,7 @@ class Cursor {
 constexpr int patience_for_lock = 200;  // times 10 ms
 constexpr std::size_t block_size = std::size_t{1} << 20U;
 // No path is longer; what has such a line is no journal.
-constexpr std::size_t longest_line = std::size_t{64} << 20U;
+constexpr std::size_t longest_line = std::size_t{16} << 20U;
 
 struct stat status_of(int fd, const std::string& path) {
     struct stat status {};

@@ -11,7 +11,7 @@
 namespace filetree::repair {
 namespace {
 
-constexpr std::size_t block_size = std::size_t{1} << 20U;
+constexpr std::size_t record_block_size = std::size_t{1} << 20U;
 
 struct Header {
     std::uint32_t uid;
@@ -50,7 +50,7 @@ void RecordLog::add(const ChangeRecord& record) {
     const std::string_view packed(reinterpret_cast<const char*>(&header), sizeof header);
 
     const std::lock_guard lock(mutex_);
-    if (blocks_.empty() || blocks_.back().length >= block_size) {
+    if (blocks_.empty() || blocks_.back().length >= record_block_size) {
         if (!blocks_.empty()) put_aside(blocks_.back());
         blocks_.push_back({.bytes = {}, .first = size_, .place = {}});
     }

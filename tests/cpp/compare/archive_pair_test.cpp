@@ -9,15 +9,15 @@
 #include <thread>
 
 #include "filetree/compare.hpp"
+#include "support/limits.hpp"
 #include "support/memory_archives.hpp"
 
 namespace filetree {
 namespace {
 
 using testing::ArchiveWriter;
-
-constexpr std::chrono::seconds patience{60};
-constexpr std::size_t mebi = std::size_t{1} << 20U;
+using testing::mebi;
+using testing::patience;
 
 const char* name_of(DiffReason reason) {
     return reason == DiffReason::size_mismatch ? "size" : "content";

@@ -5,13 +5,14 @@
 #include <cerrno>
 
 #include "filetree/compare.hpp"
+#include "support/limits.hpp"
 #include "support/scripted_files.hpp"
 
 namespace filetree {
 namespace {
 
-constexpr std::chrono::seconds patience{60};
-constexpr std::uint64_t mebi = 1U << 20U;
+using testing::mebi;
+using testing::patience;
 
 class FilePair : public ::testing::Test {
    protected:

@@ -7,13 +7,14 @@
 #include <thread>
 
 #include "filetree/compare.hpp"
+#include "support/limits.hpp"
 #include "support/scripted_files.hpp"
 
 namespace filetree {
 namespace {
 
-constexpr std::chrono::seconds patience{60};
-constexpr std::uint64_t mebi = 1U << 20U;
+using testing::mebi;
+using testing::patience;
 
 class Group : public ::testing::Test {
    protected:

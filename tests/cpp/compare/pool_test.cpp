@@ -17,8 +17,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::Awaited;
-
-constexpr seconds patience{60};
+using testing::patience;
 
 // A number of pieces, each of which does the same.
 class Pieces final : public Job {

@@ -15,7 +15,7 @@
 namespace filetree {
 namespace {
 
-constexpr std::chrono::seconds patience{60};
+using testing::patience;
 
 struct Item {
     EntryType type = EntryType::regular;

@@ -25,10 +25,9 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::LoopbackServer;
+using testing::mebi;
 using testing::Page;
 using testing::patience;
-
-constexpr std::size_t mebi = std::size_t{1} << 20U;
 
 std::string random_bytes(std::size_t size) {
     std::mt19937_64 next(size);

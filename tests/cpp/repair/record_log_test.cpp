@@ -121,9 +121,9 @@ INSTANTIATE_TEST_SUITE_P(Memory, RecordLogOf,
 // Wherever in a block, also in what a buffer may hold back: what has been written before must
 // stay readable.
 TEST(RecordLog, WhatFindsNoRoomOnTheDiskStaysInMemory) {
-    constexpr std::size_t block = 1024 * 1025;  // full of records of 1025 bytes
-    for (const std::size_t limit : {std::size_t{0}, block / 2, 2 * block + 70, 3 * block - 5000,
-                                    3 * block - 1000, 3 * block - 1}) {
+    constexpr std::size_t filled = 1024 * 1025;  // full of records of 1025 bytes
+    for (const std::size_t limit : {std::size_t{0}, filled / 2, 2 * filled + 70, 3 * filled - 5000,
+                                    3 * filled - 1000, 3 * filled - 1}) {
         const FileSizeLimit limited(limit);
         RecordLog log(0);
         const std::size_t count = 6000;

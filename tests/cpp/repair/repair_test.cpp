@@ -20,6 +20,7 @@ namespace {
 
 using testing::as_user;
 using testing::content_of;
+using testing::existing_group;
 using testing::give;
 using testing::inode_of;
 using testing::kind_bits;
@@ -35,8 +36,6 @@ using testing::Values;
 using testing::values_of;
 
 using Texts = std::vector<std::string>;
-
-constexpr std::uint32_t existing_group = 1;  // daemon, everywhere
 
 std::vector<repair::JournalLine> lines_of(const std::string& journal) {
     std::vector<repair::JournalLine> lines;

@@ -16,6 +16,7 @@ namespace filetree {
 namespace {
 
 using testing::as_user;
+using testing::existing_group;
 using testing::failing;
 using testing::give;
 using testing::inode_of;
@@ -31,8 +32,6 @@ using testing::Values;
 using testing::values_of;
 
 using Texts = std::vector<std::string>;
-
-constexpr std::uint32_t existing_group = 1;  // daemon, everywhere
 
 class UndoTree : public ::testing::Test {
    protected:

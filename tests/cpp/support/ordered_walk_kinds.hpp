@@ -17,6 +17,8 @@ inline std::shared_ptr<FaultyFileSystem> faulty_at_t(const SyntheticTree& tree,
                                               std::move(policy));
 }
 
+constexpr SyntheticTree tree_of_40{3, 2, 3};  // directories
+
 // Top-down, bottom-up, and top-down with early link checks.
 inline std::vector<OrderedWalkOptions> both_orders(unsigned max_threads) {
     OrderedWalkOptions topdown;

@@ -33,6 +33,7 @@ namespace filetree::testing {
 constexpr std::uint32_t user = 4001;
 constexpr std::uint32_t shared_group = 4100;
 constexpr std::uint32_t other_group = 4200;
+constexpr std::uint32_t existing_group = 1;  // daemon, everywhere
 
 // Group and permission bits of an entry.
 struct Values {

@@ -28,7 +28,7 @@ using testing::Visit;
 using Names = std::vector<std::string>;
 using Counts = OrderedWalk::Counts;
 
-constexpr SyntheticTree tree{4, 2, 3};  // 85 directories
+constexpr SyntheticTree tree_of_85{4, 2, 3};  // 85 directories
 
 class OrderedWalkEdit : public ::testing::TestWithParam<bool> {
    protected:
@@ -39,8 +39,8 @@ class OrderedWalkEdit : public ::testing::TestWithParam<bool> {
 
     // With everything listed ahead before the edit, and with nothing.
     Counts expect_edited(const std::function<void(const Visit&, Names&)>& edit) {
-        const auto fs = make_synthetic_file_system(tree, "/t");
-        const auto source = computed_source(tree, "/t");
+        const auto fs = make_synthetic_file_system(tree_of_85, "/t");
+        const auto source = computed_source(tree_of_85, "/t");
         OrderedWalkOptions serial = options;
         serial.max_threads = 1;
         const Between plain = [&](const Visit& visit, DrivenWalk& walk) {
@@ -109,7 +109,7 @@ TEST_P(OrderedWalkEdit, NamesThatDifferFromStepToStepAreFollowed) {
 TEST_P(OrderedWalkEdit, WhatIsRemovedBeforeItWasListedIsNotOpened) {
     std::mutex mutex;
     std::map<std::string, int> opened;
-    const auto fs = std::make_shared<FaultyFileSystem>(make_synthetic_file_system(tree, "/t"),
+    const auto fs = std::make_shared<FaultyFileSystem>(make_synthetic_file_system(tree_of_85, "/t"),
                                                        [&](const FaultyCall& call) {
                                                            if (call.operation == Operation::open) {
                                                                const std::lock_guard lock(mutex);
@@ -124,7 +124,8 @@ TEST_P(OrderedWalkEdit, WhatIsRemovedBeforeItWasListedIsNotOpened) {
             std::erase(walk.dirnames(), "d2");
         }
     };
-    const Counts counts = expect_as_serial(fs, computed_source(tree, "/t"), "/t", options, edit);
+    const Counts counts =
+        expect_as_serial(fs, computed_source(tree_of_85, "/t"), "/t", options, edit);
     EXPECT_EQ(counts.reused + counts.direct, 64U);
     for (const auto& [path, times] : opened) EXPECT_FALSE(path.starts_with("/t/d2")) << path;
     EXPECT_GE(opened.size(), 64U);
@@ -144,7 +145,7 @@ TEST(OrderedWalkLateEdit, NamesRemovedFromAnOuterListAreNotEntered) {
             return true;
         }
     } caller;
-    OrderedWalk walk(make_synthetic_file_system(tree, "/t"), "/t", options, caller);
+    OrderedWalk walk(make_synthetic_file_system(tree_of_85, "/t"), "/t", options, caller);
     Names paths;
     while (walk.next() == OrderedWalk::Step::directory) {
         paths.push_back(walk.path());

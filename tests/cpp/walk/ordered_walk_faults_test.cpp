@@ -24,11 +24,10 @@ using testing::faulty_at_t;
 using testing::kinds;
 using testing::SerialSource;
 using testing::settle_each;
+using testing::tree_of_40;
 using testing::Visit;
 using Counts = OrderedWalk::Counts;
 using Step = OrderedWalk::Step;
-
-constexpr SyntheticTree small{3, 2, 3};  // 40 directories
 
 SerialSource failing_source(const SyntheticTree& tree, const std::string& failing, int error) {
     SerialSource source = computed_source(tree, "/t");
@@ -44,8 +43,8 @@ TEST(OrderedWalkFaults, ADirectoryThatCannotBeListedIsAFailureInItsPlace) {
         for (const Operation operation : {Operation::open, Operation::read}) {
             SCOPED_TRACE(std::string(to_string(operation)) + " " + path);
             for (const OrderedWalkOptions& options : kinds()) {
-                const auto fs = faulty_at_t(small, error_at(operation, path, EACCES));
-                const auto source = failing_source(small, path, EACCES);
+                const auto fs = faulty_at_t(tree_of_40, error_at(operation, path, EACCES));
+                const auto source = failing_source(tree_of_40, path, EACCES);
                 expect_as_serial(fs, source, "/t", options);
                 expect_as_serial(fs, source, "/t", options, settle_each);
             }
@@ -71,7 +70,7 @@ TEST(OrderedWalkFaults, WhatFailedOnlyAheadIsListedWhenDue) {
         for (const OrderedWalkOptions& options : kinds()) {
             if (options.max_threads == 1 || !options.topdown) continue;
             const auto counter = std::make_shared<CallCounter>();
-            const auto fs = faulty_at_t(small, [=](const FaultyCall& call) {
+            const auto fs = faulty_at_t(tree_of_40, [=](const FaultyCall& call) {
                 const bool fails =
                     call.operation == operation && call.path != "/t" && counter->count(call) == 1;
                 return Fault{fails ? ESTALE : 0};
@@ -90,18 +89,18 @@ TEST(OrderedWalkFaults, WhatFailedOnlyAheadIsListedWhenDue) {
 
 TEST(OrderedWalkFaults, WithoutAnyStatTheWalkIsTheSame) {
     for (const OrderedWalkOptions& options : kinds()) {
-        const auto fs = faulty_at_t(small, [](const FaultyCall& call) {
+        const auto fs = faulty_at_t(tree_of_40, [](const FaultyCall& call) {
             return Fault{call.operation == Operation::stat ? EIO : 0};
         });
         const Counts counts =
-            expect_as_serial(fs, computed_source(small, "/t"), "/t", options, settle_each);
+            expect_as_serial(fs, computed_source(tree_of_40, "/t"), "/t", options, settle_each);
         EXPECT_EQ(counts.reused, 0U) << "nothing can be checked";
     }
 }
 
 TEST(OrderedWalkFaults, WhatIsThrownBelowEndsTheWalkAndLeavesNext) {
     for (const OrderedWalkOptions& options : kinds()) {
-        const auto fs = faulty_at_t(small, [](const FaultyCall& call) {
+        const auto fs = faulty_at_t(tree_of_40, [](const FaultyCall& call) {
             if (call.path == "/t/d1/d1") throw std::runtime_error("below");
             return Fault{};
         });
@@ -151,7 +150,7 @@ TEST(OrderedWalkFaults, WhatTheCallerThrowsEndsTheWalkAndLeavesNext) {
         for (const bool on_edit : {false, true}) {
             Caller caller;
             caller.throws_on_edit = on_edit;
-            OrderedWalk walk(make_synthetic_file_system(small, "/t"), "/t", options, caller);
+            OrderedWalk walk(make_synthetic_file_system(tree_of_40, "/t"), "/t", options, caller);
             ASSERT_EQ(walk.next(), Step::directory);
             EXPECT_THROW((void)walk.next(), std::runtime_error);
             EXPECT_EQ(walk.next(), Step::end);

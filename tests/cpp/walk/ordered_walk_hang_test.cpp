@@ -24,7 +24,7 @@ using testing::SerialWalk;
 using testing::signals_when_gone;
 using testing::Visit;
 
-constexpr SyntheticTree tree{4, 2, 2};  // 21 directories
+constexpr SyntheticTree tree_of_21{4, 2, 2};  // 21 directories
 
 struct Interrupted : std::runtime_error {
     Interrupted() : std::runtime_error("interrupted") {}
@@ -38,7 +38,7 @@ class OrderedWalkHang : public ::testing::Test {
 
     void begin(FaultPolicy policy) {
         fs = std::make_shared<FaultyFileSystem>(
-            make_synthetic_file_system(tree, "/t"),
+            make_synthetic_file_system(tree_of_21, "/t"),
             [policy = std::move(policy), hangs = hanging,
              signal = signals_when_gone(gone)](const FaultyCall& call) {
                 const Fault fault = policy(call);
@@ -89,7 +89,7 @@ TEST_F(OrderedWalkHang, ADirectoryThatIsPrunedMayHang) {
                 gone = std::make_shared<Awaited>();
                 hanging = std::make_shared<Awaited>();
                 begin_with_hang_at(std::string("/t/") + name, operation);
-                SerialWalk oracle(computed_source(tree, "/t"), "/t", options);
+                SerialWalk oracle(computed_source(tree_of_21, "/t"), "/t", options);
                 ASSERT_EQ(walk->next(), oracle.next());
                 ASSERT_TRUE(hanging->reaches(1)) << "a reader is stuck";
                 std::erase(walk->dirnames(), name);
@@ -109,7 +109,7 @@ TEST_F(OrderedWalkHang, WhatComesBeforeADirectoryThatHangsIsFound) {
         gone = std::make_shared<Awaited>();
         hanging = std::make_shared<Awaited>();
         begin_slow_with_hang_at("/t/d3/d0");
-        SerialWalk oracle(computed_source(tree, "/t"), "/t", options);
+        SerialWalk oracle(computed_source(tree_of_21, "/t"), "/t", options);
         ASSERT_EQ(walk->next(), oracle.next());
         ASSERT_TRUE(hanging->reaches(1));
         int waited = 0;
@@ -178,7 +178,7 @@ TEST_F(OrderedWalkHang, WhereEveryReaderHangsTheWalkGoesOnByItself) {
         elsewhere->add();
         return Fault{};
     });
-    SerialWalk oracle(computed_source(tree, "/t"), "/t", options);
+    SerialWalk oracle(computed_source(tree_of_21, "/t"), "/t", options);
     ASSERT_EQ(walk->next(), oracle.next());
     ASSERT_TRUE(hanging->reaches(readers));
     EXPECT_LT(elsewhere->value(), readers);

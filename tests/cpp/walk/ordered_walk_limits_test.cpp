@@ -28,10 +28,9 @@ using testing::faulty_at_t;
 using testing::kinds;
 using testing::patience;
 using testing::signals_when_gone;
+using testing::tree_of_40;
 using testing::under_sanitizer;
 using Counts = OrderedWalk::Counts;
-
-constexpr SyntheticTree small{3, 2, 3};  // 40 directories
 
 TEST(OrderedWalkLimits, GoesAheadOfTheConsumerAsFarAsTheWindowAndNoFurther) {
     for (const bool topdown : {true, false}) {
@@ -153,14 +152,14 @@ TEST(OrderedWalkLimits, AForkedProcessGoesOnWithAWalkWhoseReadersItDoesNotHave) 
         if (stuck) options.max_threads = 2;           // one reader
         const auto hanging = std::make_shared<Awaited>();
         const pid_t parent = ::getpid();
-        const auto fs = faulty_at_t(small, [=](const FaultyCall& call) {
+        const auto fs = faulty_at_t(tree_of_40, [=](const FaultyCall& call) {
             const bool hangs = stuck && call.operation == Operation::open &&
                                call.path == "/t/d1/d1" && ::getpid() == parent;
             if (hangs) hanging->add();
             return Fault{0, {}, hangs};
         });
         DrivenWalk walk(fs, "/t", options);
-        testing::SerialWalk oracle(computed_source(small, "/t"), "/t", options);
+        testing::SerialWalk oracle(computed_source(tree_of_40, "/t"), "/t", options);
         ASSERT_EQ(walk.next(), oracle.next());
         if (stuck) {
             ASSERT_TRUE(hanging->reaches(1)) << "a reader is at work";

@@ -163,9 +163,9 @@ TEST(Walk, TellsADirectoryBeingWorkedOn) {
     const auto hanging = std::make_shared<Awaited>();
     const auto fs = std::make_shared<FaultyFileSystem>(
         make_synthetic_file_system({1, 0, 1}), [hanging](const FaultyCall& call) {
-            const bool hang = call.path == "t/d0" && call.operation == Operation::read;
-            if (hang) hanging->add();
-            return Fault{0, {}, hang};
+            const bool hangs = call.path == "t/d0" && call.operation == Operation::read;
+            if (hangs) hanging->add();
+            return Fault{0, {}, hangs};
         });
     Walk walk(fs, "t", {}, into(std::make_shared<Tally>()));
     ASSERT_TRUE(hanging->reaches(1));
