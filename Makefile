@@ -187,8 +187,8 @@ lint-repository: $(BIN)/actionlint
 lint: $(VENV)/.test-tools lint-repository
 	@tools/apt-install $(LINT_PACKAGES)
 	clang-format --dry-run --Werror $(CPP)
-	cmake --preset dev >/dev/null
-	tools/clang-tidy build/dev $(JOBS)
+	cmake --preset lint >/dev/null
+	tools/clang-tidy build/lint $(JOBS)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
