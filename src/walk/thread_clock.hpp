@@ -24,6 +24,9 @@ class ThreadClock {
     // Time it waited for a core while it could have run: other processes had them all. 0 where the
     // kernel does not tell (Linux: /proc/PID/task/TID/schedstat).
     [[nodiscard]] std::chrono::nanoseconds wait_time() const;
+    // Whether it is on a core or waiting for one now; false where the system does not tell (Linux:
+    // /proc/PID/task/TID/stat).
+    [[nodiscard]] bool runnable() const;
 
    private:
     // Gives back what attach() has taken of the system.

@@ -222,9 +222,10 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
                 lock.lock();
                 if (finished_) break;
             }
-            if (now - watched_at >= watch_interval()) {
+            if (const nanoseconds passed = now - watched_at; passed >= watch_interval()) {
                 watched_at = now;
-                watch(lock, now);
+                // What is beyond, this thread was held up itself: stopped, or its machine was.
+                watch(lock, std::min(passed, 2 * watch_interval()));
             }
         }
     }
@@ -317,7 +318,7 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
     }
 
     // Gives up the workers that hang, and starts others in their place.
-    void watch(std::unique_lock<std::mutex>& lock, Clock::time_point now) {
+    void watch(std::unique_lock<std::mutex>& lock, nanoseconds passed) {
         const nanoseconds timeout = engine_.stopping
                                         ? std::min(cancel_grace, engine_.options.stall_timeout)
                                         : engine_.options.stall_timeout;
@@ -327,7 +328,7 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
         lock.unlock();
         unsigned given_up = 0;
         for (Worker* worker : workers) {
-            if (worker->give_up_if_stalled(now, timeout)) ++given_up;
+            if (worker->give_up_if_stalled(passed, timeout)) ++given_up;
         }
         for (; given_up > 0; --given_up) {
             lock.lock();

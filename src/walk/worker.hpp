@@ -25,10 +25,12 @@ class Worker final : private SinkTools {
     // Works until the walk is over or the worker has been given up.
     void run();
 
-    // When the current call has not returned for `timeout`, gives the worker up: reports the entry
-    // that hangs, hands over what the worker had finished, and puts the rest of its work back.
-    // True when the worker is given up by this call.
-    [[nodiscard]] bool give_up_if_stalled(Clock::time_point now, std::chrono::nanoseconds timeout);
+    // Called every so often, with what has passed since: when the current call has been silent for
+    // `timeout`, gives the worker up: reports the entry that hangs, hands over what the worker had
+    // finished, and puts the rest of its work back. True when the worker is given up by this call.
+    // A thread on a core, or waiting for one, is silent at a fraction of that pace.
+    [[nodiscard]] bool give_up_if_stalled(std::chrono::nanoseconds passed,
+                                          std::chrono::nanoseconds timeout);
     [[nodiscard]] bool given_up() const;
 
     // Holds the worker at its next step, so that others may look at it and flush its sink. True
@@ -144,7 +146,7 @@ class Worker final : private SinkTools {
 
     // The supervisor's.
     std::uint64_t seen_beats_ = ~std::uint64_t{0};  // never seen
-    Clock::time_point seen_at_{};
+    std::chrono::nanoseconds silent_{0};
 
     ThreadClock clock_;
     std::array<Count, 16> kinds_;

@@ -8,17 +8,26 @@ namespace filetree::walk {
 
 using std::chrono::nanoseconds;
 
-bool Worker::give_up_if_stalled(Clock::time_point now, nanoseconds timeout) {
+namespace {
+
+// How much longer a call may take that keeps its thread on a core or waiting for one: most likely
+// it has returned long since, and the machine is busy with others.
+constexpr int patience_while_runnable = 4;
+
+}  // namespace
+
+bool Worker::give_up_if_stalled(nanoseconds passed, nanoseconds timeout) {
     Step step;
     WorkItem item;
     {
         const std::lock_guard lock(mutex_);
         if (!in_call() || given_up_ || context_.beats() != seen_beats_) {
             seen_beats_ = context_.beats();
-            seen_at_ = now;
+            silent_ = nanoseconds(0);
             return false;
         }
-        if (now - seen_at_ < timeout) return false;
+        silent_ += clock_.runnable() ? passed / patience_while_runnable : passed;
+        if (silent_ < timeout) return false;
         given_up_ = true;
         step = step_;
         item = std::move(current_);

@@ -25,8 +25,8 @@ def why_not() -> str | None:
 
 
 @contextmanager
-def mounted(place: Path, *options: str) -> Iterator[Path]:
-    """Mount the tree that ``options`` ask for at ``place``."""
+def server_of(place: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Mount the tree that ``options`` ask for at ``place``; give the process that serves it."""
     if (reason := why_not()) is not None:
         pytest.skip(reason)
     program = next(program for program in PROGRAMS if program.exists())
@@ -35,7 +35,14 @@ def mounted(place: Path, *options: str) -> Iterator[Path]:
         assert server.stdout is not None
         try:
             assert server.stdout.readline() == b"ready\n"
-            yield place
+            yield server
         finally:
             server.terminate()
             server.wait(support.LIVENESS)
+
+
+@contextmanager
+def mounted(place: Path, *options: str) -> Iterator[Path]:
+    """Mount the tree that ``options`` ask for at ``place``."""
+    with server_of(place, *options):
+        yield place

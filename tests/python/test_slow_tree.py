@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import latency
@@ -100,6 +102,36 @@ def test_the_process_ends_although_a_call_hangs(tmp_path: Path) -> None:
     assert b"d000007" in done.stderr
     assert b"Traceback" not in done.stderr
     assert len((tmp_path / "out.csv").read_bytes().splitlines()) == 1 + ENTRIES - 26
+
+
+SCAN = """
+import sys, time
+import pwalk, pyarrow
+with pwalk.scan(sys.argv[1], stall_timeout=2.0) as scan:
+    while not scan.progress.entries:
+        time.sleep(0.01)
+    print("begun", flush=True)
+    print(pyarrow.table(scan).num_rows, scan.errors)
+"""
+
+
+def test_a_process_frozen_with_its_machine_loses_nothing(tmp_path: Path) -> None:
+    tree = ("--directories", "40", "--files", "25", "--delay-us", "10000")
+    scan = [sys.executable, "-c", SCAN, str(tmp_path / "top")]
+    with (
+        latency.server_of(tmp_path / "top", *tree) as server,
+        subprocess.Popen(scan, stdout=subprocess.PIPE, text=True) as scanning,
+    ):
+        assert scanning.stdout is not None
+        assert scanning.stdout.readline() == "begun\n"
+        server.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)  # the watchdog looks four times a second, and sees calls under way
+        scanning.send_signal(signal.SIGSTOP)
+        time.sleep(4)
+        scanning.send_signal(signal.SIGCONT)
+        time.sleep(0.1)
+        server.send_signal(signal.SIGCONT)
+        assert scanning.communicate(timeout=support.LIVENESS)[0] == f"{ENTRIES} []\n"
 
 
 def test_closing_a_scan_of_a_hung_tree_does_not_wait_for_it(tmp_path: Path) -> None:

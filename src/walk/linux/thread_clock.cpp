@@ -5,15 +5,32 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
 #include <ctime>
+#include <span>
 #include <string>
+#include <string_view>
 
 namespace filetree::walk {
 
 using std::chrono::nanoseconds;
+
+namespace {
+
+// The beginning of /proc/self/task/`thread`/`name`; empty when it cannot be read.
+std::string_view read_about(pid_t thread, const char* name, std::span<char> buffer) {
+    const std::string path = "/proc/self/task/" + std::to_string(thread) + "/" + name;
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return {};
+    const ssize_t length = ::read(fd, buffer.data(), buffer.size());
+    ::close(fd);
+    return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))};
+}
+
+}  // namespace
 
 void ThreadClock::attach() noexcept {
     thread_ = static_cast<pid_t>(::syscall(SYS_gettid));
@@ -34,20 +51,23 @@ nanoseconds ThreadClock::cpu_time() const noexcept {
 
 nanoseconds ThreadClock::wait_time() const {
     if (!attached_.load()) return nanoseconds(0);
-    const std::string path = "/proc/self/task/" + std::to_string(thread_) + "/schedstat";
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return nanoseconds(0);
-    std::array<char, 64> text{};
-    const ssize_t length = ::read(fd, text.data(), text.size());
-    ::close(fd);
-    if (length <= 0) return nanoseconds(0);
+    std::array<char, 64> buffer{};
     // Two numbers of nanoseconds: on a core, and waiting for one.
-    const char* end = text.data() + length;
+    const std::string_view text = read_about(thread_, "schedstat", buffer);
+    const char* end = text.data() + text.size();
     std::int64_t on_core = 0;
     std::int64_t waiting = 0;
     const char* second = std::from_chars(text.data(), end, on_core).ptr;
     if (second != end) std::from_chars(second + 1, end, waiting);
     return nanoseconds(waiting);
+}
+
+bool ThreadClock::runnable() const {
+    if (!attached_.load()) return false;
+    std::array<char, 64> buffer{};
+    // "TID (name) STATE ...", where the name may hold anything, in 15 bytes at most.
+    const std::string_view text = read_about(thread_, "stat", buffer);
+    return text.find(") R ", text.rfind(')')) != std::string_view::npos;
 }
 
 }  // namespace filetree::walk

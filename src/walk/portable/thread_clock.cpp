@@ -24,18 +24,32 @@ void ThreadClock::detach() noexcept {
     (void)::mach_port_deallocate(::mach_task_self(), static_cast<mach_port_t>(clock_));
 }
 
-nanoseconds ThreadClock::cpu_time() const noexcept {
-    if (!attached_.load()) return nanoseconds(0);
+namespace {
+
+// All 0 when the kernel does not tell.
+thread_basic_info read_about(std::int64_t port) noexcept {
     thread_basic_info info{};
     mach_msg_type_number_t size = THREAD_BASIC_INFO_COUNT;
-    if (::thread_info(static_cast<mach_port_t>(clock_), THREAD_BASIC_INFO,
+    if (::thread_info(static_cast<mach_port_t>(port), THREAD_BASIC_INFO,
                       reinterpret_cast<thread_info_t>(&info), &size) != KERN_SUCCESS) {
-        return nanoseconds(0);
+        return {};
     }
+    return info;
+}
+
+}  // namespace
+
+nanoseconds ThreadClock::cpu_time() const noexcept {
+    if (!attached_.load()) return nanoseconds(0);
+    const thread_basic_info info = read_about(clock_);
     const auto duration = [](const time_value_t& time) {
         return std::chrono::seconds(time.seconds) + std::chrono::microseconds(time.microseconds);
     };
     return duration(info.user_time) + duration(info.system_time);
+}
+
+bool ThreadClock::runnable() const {
+    return attached_.load() && read_about(clock_).run_state == TH_STATE_RUNNING;
 }
 
 #else
@@ -56,6 +70,8 @@ nanoseconds ThreadClock::cpu_time() const noexcept {
     }
     return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
 }
+
+bool ThreadClock::runnable() const { return false; }
 
 #endif
 

@@ -143,7 +143,7 @@ TEST_F(RepairFaults, ADirectoryWhoseOnlyNameHangsIsAnErrorToo) {
     const std::string inner = tree->directory("inner", {user, 0700});
     const std::string file = tree->file("inner/file", {user, 0600});
     RepairOptions options = apply;
-    options.walk.stall_timeout = std::chrono::milliseconds(300);
+    options.walk.stall_timeout = std::chrono::seconds(1);
     const auto fs = failing(testing::fault_at(Operation::stat, file, testing::hang));
     const Outcome outcome = run_repair(tree->top, options, fs);
     fs->release();

@@ -80,7 +80,7 @@ TEST(WalkFailure, IsWhatASinkThrewWhenItsWorkerHung) {
          {std::pair{Throws::directory, "directory"}, std::pair{Throws::flush, "flush"}}) {
         SCOPED_TRACE(what);
         WalkOptions options;
-        options.stall_timeout = milliseconds(500);
+        options.stall_timeout = milliseconds(1000);
         options.max_inflight = 1;
         const auto fs = faulty({1, 0, 1}, fault_at(Operation::open, "t/d0", hang));
         Walk walk(fs, "t", options, throwing(throws));

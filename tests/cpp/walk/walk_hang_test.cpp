@@ -29,7 +29,7 @@ using State = DirectoryTotals::State;
 using Texts = std::vector<std::string>;
 
 // Far above what a call takes on a busy machine, or sound calls would be given up too.
-constexpr milliseconds stall_timeout{1000};
+constexpr milliseconds stall_timeout{testing::under_sanitizer ? 3000 : 1000};
 
 WalkOptions impatient() {
     WalkOptions options;
