@@ -106,7 +106,9 @@ class Outcome:
         return self.number == errno.EACCES and "not public" in self.message and reached == (0, 0, 0)
 
 
-def compared(url: str, file: Path, *servers: Server, **options: Any) -> Outcome:
+def compared(
+    url: str, file: Path, *servers: Server, timeout: float = 30, **options: Any
+) -> Outcome:
     """Compare, and see what has reached the servers meanwhile."""
 
     def reached() -> tuple[int, int, int]:
@@ -122,7 +124,7 @@ def compared(url: str, file: Path, *servers: Server, **options: Any) -> Outcome:
     equal: bool | None = None
     number, message = None, ""
     try:
-        equal = komparu.compare(url, file, timeout=3, **options)
+        equal = komparu.compare(url, file, timeout=timeout, **options)
     except komparu.SourceReadError as error:
         number, message = error.errno, str(error)
     return Outcome(equal, number, message, *(b - a for a, b in zip(before, reached(), strict=True)))
@@ -293,7 +295,7 @@ def silent_names() -> tuple[Outcome, float]:
     """A name server that never answers: the outcome, and the seconds until then."""
     with place() as file, networks.NameServer(lambda *_: None):
         begun = time.monotonic()
-        outcome = compared("http://nobody.test/", file)
+        outcome = compared("http://nobody.test/", file, timeout=3)
         return outcome, time.monotonic() - begun
 
 

@@ -367,7 +367,7 @@ def test_file_urls_are_paths(tmp_path: Path) -> None:
 def test_a_file_that_changes_meanwhile_is_no_answer(pair: tuple[Path, Path], change: str) -> None:
     """Whichever way it would have come out. The change comes once reading has begun."""
     a, b = pair
-    size = 512 * MEBI
+    size = 2048 * MEBI
     for path in pair:
         with path.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, size)

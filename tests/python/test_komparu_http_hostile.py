@@ -267,7 +267,6 @@ SILENCES = {
         hostile.raw_and_hang(head("302 Found", "Location: /", "Content-Length: 10")),
         errno.EACCES,
         (CONTENT, b""),
-        hangs=True,
     ),
 }
 

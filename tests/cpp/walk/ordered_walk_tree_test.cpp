@@ -67,6 +67,7 @@ TEST_F(OrderedWalkOfRealTrees, GivesWhatASerialWalkGives) {
         for (OrderedWalkOptions options : both_orders(threads)) {
             for (const bool ignore : {false, true}) {
                 options.ignore_snapshots = ignore;
+                options.settling_time = std::chrono::hours(1);
                 const Counts recent = expect_real(options, settle_each);
                 EXPECT_EQ(recent.reused, 0U) << "the tree has just been made";
                 EXPECT_GT(recent.reread + recent.direct, 10U);

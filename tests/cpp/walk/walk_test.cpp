@@ -244,7 +244,7 @@ TEST(Walk, RefusesOptionsThatCannotBeUsed) {
 
 // Latency, not work: the engine must add threads by itself.
 TEST(Walk, AddsThreadsWhereTheStorageIsSlow) {
-    const SyntheticTree tree{200, 10, 1};
+    const SyntheticTree tree{1000, 10, 1};
     const auto fs =
         std::make_shared<FaultyFileSystem>(make_synthetic_file_system(tree), [](const FaultyCall&) {
             return Fault{0, std::chrono::milliseconds(2), false};
