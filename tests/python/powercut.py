@@ -51,8 +51,17 @@ def build_library(source: Path, directory: Path) -> Path:
 
 
 def preloaded(library: Path) -> dict[str, str]:
-    """The environment in which ``library`` comes behind what these tests are run with."""
-    return {"LD_PRELOAD": " ".join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))}
+    """The environment in which ``library`` comes behind what these tests are run with.
+
+    Sanitizers report on stderr there: for a log file they make directories before they can bear
+    that somebody else answers such calls.
+    """
+    preloads = filter(None, [os.environ.get("LD_PRELOAD"), str(library)])
+    return {"LD_PRELOAD": " ".join(preloads)} | {
+        name: ":".join(word for word in given.split(":") if not word.startswith("log_path="))
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS")
+        if (given := os.environ.get(name)) is not None
+    }
 
 
 def operations(log: Path) -> Iterator[Operation]:
