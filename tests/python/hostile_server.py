@@ -120,8 +120,6 @@ class Server:
     answer: Answer
     hosts: Sequence[str] = ("127.0.0.1",)
     port: int = 0
-    greet: Callable[[Peer], None] | None = None
-    """What is done before a request has come."""
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     bytes_received: int = 0
@@ -218,8 +216,6 @@ class Server:
         def run() -> None:
             try:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self.greet is not None:
-                    self.greet(peer)
                 while True:
                     request = peer.read_request()
                     self.requests.append(request)
