@@ -1,6 +1,7 @@
 #include "utf8.hpp"
 
 #include <cstdint>
+#include <cstring>
 
 namespace filetree {
 namespace {
@@ -10,9 +11,19 @@ std::uint8_t byte(std::string_view bytes, std::size_t i) noexcept {
 }
 
 bool is_ascii(std::string_view bytes) noexcept {
-    std::uint8_t any = 0;
-    for (const char c : bytes) any |= static_cast<std::uint8_t>(c);
-    return any < 0x80;
+    std::uint64_t any = 0;
+    const auto add_word_at = [&](std::size_t i) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, bytes.data() + i, sizeof word);
+        any |= word;
+    };
+    if (bytes.size() < sizeof any) {
+        for (const char c : bytes) any |= static_cast<std::uint8_t>(c);
+    } else {
+        for (std::size_t i = 0; i + sizeof any < bytes.size(); i += sizeof any) add_word_at(i);
+        add_word_at(bytes.size() - sizeof any);  // the rest, and maybe some once more
+    }
+    return (any & 0x8080808080808080U) == 0;
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "../walk/entry_path.hpp"
+#include "escaped_row.hpp"
 #include "handover_queue.hpp"
-#include "path_row.hpp"
 #include "record_batch.hpp"
 #include "shared.hpp"
 
@@ -43,14 +46,22 @@ class ArrowSink final : public EntrySink {
     void flush() override;
 
    private:
-    void append(const Row& row, std::string_view path, bool path_is_utf8);
+    void append(const RowGroup& group, std::span<const Row> rows);
+    void append_waiting(const RowGroup& group);
+    void escape_and_append(RowGroup group, const Row& row);
+
+    // As many rows as stay in a core's first cache, with what they point to, while their columns
+    // are written.
+    static constexpr std::size_t most_waiting = 64;
+    static constexpr std::size_t usual_name = 64;  // bytes at most
 
     std::shared_ptr<BatchQueue> queue_;
     std::shared_ptr<BatchPool> pool_;
     std::shared_ptr<Report::Shared> shared_;
     std::unique_ptr<RecordBatch> batch_;
     walk::EntryPath path_;
-    PathRow row_;
+    EscapedRow escaped_;
+    std::vector<Row> waiting_;  // while entries() runs
 };
 
 }  // namespace filetree::report

@@ -12,6 +12,10 @@ namespace filetree::report {
 // the room is ensured once for many appends.
 class ByteBuffer {
    public:
+    ByteBuffer() = default;
+    // When something comes, it takes `first` bytes at once.
+    explicit ByteBuffer(std::size_t first) : first_(first) {}
+
     [[nodiscard]] char* data() noexcept { return data_.get(); }
     [[nodiscard]] const char* data() const noexcept { return data_.get(); }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -25,11 +29,11 @@ class ByteBuffer {
     }
     // Room must have been ensured.
     void append_unchecked(std::string_view bytes) noexcept {
+        if (bytes.empty()) return;  // memcpy must not be given null
         std::memcpy(end(), bytes.data(), bytes.size());
         size_ += bytes.size();
     }
     void append(std::string_view bytes) {
-        if (bytes.empty()) return;  // memcpy must not be given null
         ensure(bytes.size());
         append_unchecked(bytes);
     }
@@ -42,7 +46,7 @@ class ByteBuffer {
     static constexpr std::size_t alignment = 64;
 
     void grow(std::size_t wanted) {
-        std::size_t capacity = capacity_ < 4096 ? 4096 : capacity_ * 2;
+        std::size_t capacity = capacity_ == 0 ? first_ : capacity_ * 2;
         if (capacity < wanted) capacity = (wanted + alignment - 1) / alignment * alignment;
         std::unique_ptr<char, Free> larger(
             static_cast<char*>(std::aligned_alloc(alignment, capacity)));
@@ -55,6 +59,7 @@ class ByteBuffer {
     std::unique_ptr<char, Free> data_;
     std::size_t size_ = 0;
     std::size_t capacity_ = 0;
+    std::size_t first_ = 4096;
 };
 
 }  // namespace filetree::report

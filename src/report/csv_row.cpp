@@ -25,6 +25,10 @@ class Cursor {
     Cursor& field(Integer value) noexcept {
         return character(',').number(value);
     }
+    Cursor& field(RepeatedField& text, std::int64_t value) noexcept {
+        at_ = text.write(value, at_);
+        return *this;
+    }
     Cursor& character(char c) noexcept {
         *at_++ = c;
         return *this;
@@ -62,6 +66,12 @@ const std::string_view csv_header =
     "inode,parent-inode,directory-depth,\"filename\",\"fileExtension\",UID,GID,st_size,st_dev,"
     "st_blocks,st_nlink,\"st_mode\",st_atime,st_mtime,st_ctime,pw_fcount,pw_dirsum\n";
 
+void RepeatedField::set(std::int64_t value) noexcept {
+    value_ = value;
+    char* const end = std::to_chars(text_.data() + 1, text_.data() + longest, value).ptr;
+    length_ = static_cast<std::size_t>(end - text_.data());
+}
+
 void CsvRow::set_place(std::uint64_t parent_inode, std::int32_t depth, std::string_view path) {
     place_.resize(longest_numbers + 2 * path.size());
     Cursor cursor(place_.data());
@@ -70,14 +80,17 @@ void CsvRow::set_place(std::uint64_t parent_inode, std::int32_t depth, std::stri
 }
 
 void CsvRow::append(const Attributes& a, std::string_view name, std::string_view extension,
-                    std::int64_t file_count, std::int64_t dir_sum, ByteBuffer& out) const {
+                    std::int64_t file_count, std::int64_t dir_sum, ByteBuffer& out) {
     out.ensure(place_.size() + 2 * (name.size() + extension.size()) + longest_numbers);
     Cursor cursor(out.end());
     cursor.number(a.inode).raw(place_).escaped(name).raw("\",\"").escaped(extension).character('"');
-    cursor.field(a.uid).field(a.gid).field(static_cast<std::int64_t>(a.size));
-    cursor.field(static_cast<std::int64_t>(a.device)).field(static_cast<std::int64_t>(a.blocks));
-    cursor.field(static_cast<std::int32_t>(a.links)).raw(",\"").mode(a.mode).character('"');
-    cursor.field(a.atime.seconds).field(a.mtime.seconds).field(a.ctime.seconds);
+    cursor.field(uid_, a.uid).field(gid_, a.gid).field(static_cast<std::int64_t>(a.size));
+    cursor.field(device_, static_cast<std::int64_t>(a.device));
+    cursor.field(static_cast<std::int64_t>(a.blocks));
+    cursor.field(links_, static_cast<std::int32_t>(a.links));
+    cursor.raw(",\"").mode(a.mode).character('"');
+    cursor.field(atime_, a.atime.seconds).field(mtime_, a.mtime.seconds);
+    cursor.field(ctime_, a.ctime.seconds);
     cursor.field(file_count).field(dir_sum).character('\n');
     out.set_end(cursor.end());
 }

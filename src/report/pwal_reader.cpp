@@ -7,9 +7,9 @@
 
 #include "../fs/utf8.hpp"
 #include "csv_row.hpp"
+#include "escaped_row.hpp"
 #include "file_writer.hpp"
 #include "filetree/pwal.hpp"
-#include "path_row.hpp"
 #include "pwal_format.hpp"
 
 namespace filetree {
@@ -156,19 +156,18 @@ class PwalReader::State {
     }
 
     void append(const Record& record, report::RecordBatch& batch) {
-        report::Row row{};
-        row.attributes = &record.attributes;
-        row.parent_inode = record.parent_inode;
-        row.depth = record.depth;
-        row.file_count = record.file_count;
-        row.dir_sum = record.dir_sum;
         const bool directory = record.attributes.is_directory();
-        row.totals_known = !directory || record.file_count >= 0;
+        report::RowGroup group{record.parent_inode, record.depth};
+        group.file_count = record.file_count;
+        group.dir_sum = record.dir_sum;
+        group.totals_known = !directory || record.file_count >= 0;
+        report::Row row{&record.attributes, record.filename, {}};
         // The format cannot tell an empty extension from none; the name can.
         if (!record.extension.empty() || (!directory && record.filename.ends_with('.'))) {
             row.extension = record.extension;
         }
-        clamped_times_ += row_.append(row, record.filename, is_utf8(record.filename), batch);
+        if (!is_utf8(row.filename)) row = escaped_.of({}, row);
+        clamped_times_ += batch.append(group, {&row, 1});
     }
 
     const std::string name_;
@@ -180,7 +179,7 @@ class PwalReader::State {
     bool torn_ = false;
     std::uint64_t clamped_times_ = 0;
     std::exception_ptr damage_;  // met after rows that are to be handed over first
-    report::PathRow row_;
+    report::EscapedRow escaped_;
     std::shared_ptr<report::BatchPool> pool_ = std::make_shared<report::BatchPool>();
 };
 

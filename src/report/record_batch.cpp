@@ -1,5 +1,7 @@
 #include "record_batch.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <limits>
 
 namespace filetree::report {
@@ -143,71 +145,127 @@ ByteBuffer& RecordBatch::strings(Column column) noexcept {
     }
 }
 
-template <class T>
-void RecordBatch::put(Column column, T value) noexcept {
-    std::memcpy(fixed(column) + rows_ * sizeof value, &value, sizeof value);
+template <class Of>
+void RecordBatch::put(Column column, std::span<const Row> rows, Of of) noexcept {
+    using Value = decltype(of(rows[0]));
+    char* out = fixed(column) + rows_ * sizeof(Value);
+    for (const Row& row : rows) {
+        const Value value = of(row);
+        std::memcpy(out, &value, sizeof value);
+        out += sizeof value;
+    }
 }
 
-void RecordBatch::put_bit(char* bits, bool value) noexcept {
-    bits[rows_ / 8] = static_cast<char>(static_cast<unsigned char>(bits[rows_ / 8]) |
-                                        (unsigned{value} << (rows_ % 8)));
-}
-
-void RecordBatch::put_null(Column column, bool is_null) noexcept {
-    nulls_[index(column)] += is_null ? 1 : 0;
-    put_bit(block_.data() + validity_[index(column)], !is_null);
-}
-
-void RecordBatch::put_string(Column column, std::string_view value) {
-    ByteBuffer& bytes = strings(column);
-    if (!value.empty()) bytes.append(value);
-    const auto end = static_cast<std::int32_t>(bytes.size());
-    std::memcpy(fixed(column) + (rows_ + 1) * sizeof end, &end, sizeof end);
-}
-
-unsigned RecordBatch::put_time(Column column, Timestamp time) noexcept {
+unsigned RecordBatch::put_times(Column column, std::span<const Row> rows,
+                                Timestamp Attributes::*time_of) noexcept {
     constexpr std::int64_t micros = 1'000'000;
     constexpr std::int64_t latest = std::numeric_limits<std::int64_t>::max() / micros - 1;
     constexpr std::int64_t earliest = std::numeric_limits<std::int64_t>::min() / micros + 1;
-    if (time.seconds > latest) {
-        put(column, std::numeric_limits<std::int64_t>::max());
-        return 1;
-    }
-    if (time.seconds < earliest) {
-        put(column, std::numeric_limits<std::int64_t>::min());
-        return 1;
-    }
-    put(column, time.seconds * micros + std::int64_t{time.nanoseconds} / 1000);
-    return 0;
+    unsigned clamped = 0;
+    put(column, rows, [&](const Row& row) {
+        const Timestamp& time = row.attributes->*time_of;
+        if (time.seconds > latest) {
+            ++clamped;
+            return std::numeric_limits<std::int64_t>::max();
+        }
+        if (time.seconds < earliest) {
+            ++clamped;
+            return std::numeric_limits<std::int64_t>::min();
+        }
+        return time.seconds * micros + std::int64_t{time.nanoseconds / 1000};
+    });
+    return clamped;
 }
 
-unsigned RecordBatch::append(const Row& row) {
-    const Attributes& a = *row.attributes;
-    // First what may throw, so that a failed row is no row.
-    put_string(Column::filename, row.filename);
-    put_string(Column::extension, row.extension);
-    put_string(Column::filename_raw, row.filename_raw);
-    put_null(Column::extension, row.extension.data() == nullptr);
-    put_null(Column::filename_raw, row.filename_raw.data() == nullptr);
-    put_null(Column::file_count, !row.totals_known);
-    put_null(Column::dir_sum, !row.totals_known);
+template <class Of>
+std::size_t RecordBatch::put_bits(char* bits, std::span<const Row> rows, Of of) noexcept {
+    std::size_t set = 0;
+    constexpr std::size_t at_once = 56;  // as they are shifted by up to 7 in a word of 64
+    for (std::size_t at = rows_; !rows.empty(); at += at_once) {
+        const std::span<const Row> next = rows.first(std::min(rows.size(), at_once));
+        std::uint64_t word = 0;
+        for (std::size_t i = 0; i < next.size(); ++i) word |= std::uint64_t{of(next[i])} << i;
+        set += static_cast<std::size_t>(std::popcount(word));
+        word <<= at % 8;
+        for (char* byte = bits + at / 8; word != 0; word >>= 8U) {
+            *byte = static_cast<char>(static_cast<unsigned char>(*byte) | (word & 0xFFU));
+            ++byte;
+        }
+        rows = rows.subspan(next.size());
+    }
+    return set;
+}
+
+template <class Of>
+void RecordBatch::put_validity(Column column, std::span<const Row> rows, Of of) noexcept {
+    const std::size_t valid = put_bits(block_.data() + validity_[index(column)], rows, of);
+    nulls_[index(column)] += static_cast<std::int64_t>(rows.size() - valid);
+}
+
+template <class Append>
+void RecordBatch::put_strings(Column column, std::span<const Row> rows, Append append) noexcept {
+    ByteBuffer& bytes = strings(column);
+    char* out = fixed(column) + (rows_ + 1) * sizeof(std::int32_t);
+    for (const Row& row : rows) {
+        append(bytes, row);
+        const auto end = static_cast<std::int32_t>(bytes.size());
+        std::memcpy(out, &end, sizeof end);
+        out += sizeof end;
+    }
+}
+
+void RecordBatch::ensure_strings(const RowGroup& group, std::span<const Row> rows) {
+    std::size_t filename = rows.size() * group.prefix.size();
+    std::size_t extension = 0;
+    std::size_t filename_raw = 0;
+    for (const Row& row : rows) {
+        filename += row.filename.size();
+        extension += row.extension.size();
+        filename_raw += row.filename_raw.size();
+    }
+    strings(Column::filename).ensure(filename);
+    strings(Column::extension).ensure(extension);
+    strings(Column::filename_raw).ensure(filename_raw);
+}
+
+unsigned RecordBatch::append(const RowGroup& group, std::span<const Row> rows) {
+    ensure_strings(group, rows);  // nothing else throws
+    const auto same = [](auto value) { return [value](const Row&) { return value; }; };
+    put_strings(Column::filename, rows, [prefix = group.prefix](ByteBuffer& out, const Row& row) {
+        out.append_unchecked(prefix);
+        out.append_unchecked(row.filename);
+    });
+    put_strings(Column::extension, rows,
+                [](ByteBuffer& out, const Row& row) { out.append_unchecked(row.extension); });
+    put_strings(Column::filename_raw, rows,
+                [](ByteBuffer& out, const Row& row) { out.append_unchecked(row.filename_raw); });
+    put_validity(Column::extension, rows,
+                 [](const Row& row) { return row.extension.data() != nullptr; });
+    put_validity(Column::filename_raw, rows,
+                 [](const Row& row) { return row.filename_raw.data() != nullptr; });
+    put_validity(Column::file_count, rows, same(group.totals_known));
+    put_validity(Column::dir_sum, rows, same(group.totals_known));
     // Unsigned ids above the signed range keep their bit pattern.
-    put(Column::inode, a.inode);
-    put(Column::parent_inode, row.parent_inode);
-    put(Column::depth, row.depth);
-    put(Column::uid, a.uid);
-    put(Column::gid, a.gid);
-    put(Column::size, a.size);
-    put(Column::st_dev, a.device);
-    put(Column::st_blocks, a.blocks);
-    put(Column::st_nlink, static_cast<std::uint32_t>(a.links));
-    put(Column::st_mode, a.mode);
-    const unsigned clamped = put_time(Column::atime, a.atime) + put_time(Column::mtime, a.mtime) +
-                             put_time(Column::ctime, a.ctime);
-    put(Column::file_count, row.file_count);
-    put(Column::dir_sum, row.dir_sum);
-    put_bit(fixed(Column::is_hardlink), a.links > 1 && !a.is_directory());
-    ++rows_;
+    put(Column::inode, rows, [](const Row& row) { return row.attributes->inode; });
+    put(Column::parent_inode, rows, same(group.parent_inode));
+    put(Column::depth, rows, same(group.depth));
+    put(Column::uid, rows, [](const Row& row) { return row.attributes->uid; });
+    put(Column::gid, rows, [](const Row& row) { return row.attributes->gid; });
+    put(Column::size, rows, [](const Row& row) { return row.attributes->size; });
+    put(Column::st_dev, rows, [](const Row& row) { return row.attributes->device; });
+    put(Column::st_blocks, rows, [](const Row& row) { return row.attributes->blocks; });
+    put(Column::st_nlink, rows,
+        [](const Row& row) { return static_cast<std::uint32_t>(row.attributes->links); });
+    put(Column::st_mode, rows, [](const Row& row) { return row.attributes->mode; });
+    put(Column::file_count, rows, same(group.file_count));
+    put(Column::dir_sum, rows, same(group.dir_sum));
+    put_bits(fixed(Column::is_hardlink), rows, [](const Row& row) {
+        return row.attributes->links > 1 && !row.attributes->is_directory();
+    });
+    const unsigned clamped = put_times(Column::atime, rows, &Attributes::atime) +
+                             put_times(Column::mtime, rows, &Attributes::mtime) +
+                             put_times(Column::ctime, rows, &Attributes::ctime);
+    rows_ += rows.size();
     return clamped;
 }
 

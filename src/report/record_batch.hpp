@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "byte_buffer.hpp"
@@ -48,24 +49,31 @@ extern const std::array<ColumnType, column_count> column_types;
 // One row, before it is written into columns.
 struct Row {
     const Attributes* attributes;
-    std::uint64_t parent_inode;
-    std::int32_t depth;
-    std::string_view filename;        // UTF-8
+    std::string_view filename;        // after the group's prefix; UTF-8
     std::string_view extension;       // UTF-8; null data: none
     std::string_view filename_raw{};  // null data: none
+};
+
+// What rows that are appended together have in common.
+struct RowGroup {
+    std::uint64_t parent_inode;
+    std::int32_t depth;
+    std::string_view prefix{};  // of filename; UTF-8
     std::int64_t file_count = -1;
     std::int64_t dir_sum = 0;
     bool totals_known = true;  // file_count and dir_sum are not null
 };
 
 // Rows as Arrow columns. The fixed-width ones live in one block of a capacity fixed at the start,
-// so that a row is written without a check; strings grow.
+// so that a row is written without a check; strings grow. Rows come several at once, and are
+// written a column at a time: so a value costs a few instructions.
 class RecordBatch {
    public:
     explicit RecordBatch(std::size_t capacity);
 
-    // There must be room. Returns how many of the times had to be clamped.
-    unsigned append(const Row& row);
+    // There must be room. All or, where it throws, none. Returns how many of the times had to be
+    // clamped.
+    unsigned append(const RowGroup& group, std::span<const Row> rows);
     void clear() noexcept;
 
     [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
@@ -86,12 +94,19 @@ class RecordBatch {
     [[nodiscard]] const void* string_bytes(Column column) const noexcept;
 
    private:
-    template <class T>
-    void put(Column column, T value) noexcept;
-    void put_bit(char* bits, bool value) noexcept;
-    void put_string(Column column, std::string_view value);
-    unsigned put_time(Column column, Timestamp time) noexcept;
-    void put_null(Column column, bool is_null) noexcept;
+    // They write what `of` tells, or `append` appends, of each row; first comes ensure_strings().
+    template <class Of>
+    void put(Column column, std::span<const Row> rows, Of of) noexcept;
+    // Returns how many are 1.
+    template <class Of>
+    std::size_t put_bits(char* bits, std::span<const Row> rows, Of of) noexcept;
+    template <class Of>
+    void put_validity(Column column, std::span<const Row> rows, Of of) noexcept;
+    unsigned put_times(Column column, std::span<const Row> rows,
+                       Timestamp Attributes::*time_of) noexcept;
+    void ensure_strings(const RowGroup& group, std::span<const Row> rows);
+    template <class Append>
+    void put_strings(Column column, std::span<const Row> rows, Append append) noexcept;
 
     [[nodiscard]] char* fixed(Column column) noexcept {
         return block_.data() + offsets_[static_cast<std::size_t>(column)];

@@ -28,7 +28,7 @@ class TextSink : public EntrySink {
     void flush() override {
         if (buffer_.size() == 0) return;
         const std::size_t bytes = buffer_.size();
-        queue_->push(std::exchange(buffer_, {}), bytes);
+        queue_->push(std::exchange(buffer_, ByteBuffer(first_size)), bytes);
     }
 
    protected:
@@ -41,9 +41,11 @@ class TextSink : public EntrySink {
 
    private:
     static constexpr std::size_t piece_size = std::size_t{256} << 10U;
+    // With the line that makes a piece full, unless it is very long.
+    static constexpr std::size_t first_size = piece_size + (std::size_t{16} << 10U);
 
     std::shared_ptr<TextQueue> queue_;
-    ByteBuffer buffer_;
+    ByteBuffer buffer_{first_size};
 };
 
 }  // namespace filetree::report

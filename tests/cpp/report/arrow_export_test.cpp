@@ -27,10 +27,8 @@ class ArrowExport : public ::testing::Test {
         const Attributes a = file_attributes();
         for (int i = 0; i < rows; ++i) {
             const std::string path = "path " + std::to_string(i);
-            Row row{};
-            row.attributes = &a;
-            row.filename = path;
-            batch->append(row);
+            const Row row{&a, path, {}};
+            batch->append({}, {&row, 1});
         }
         ArrowArray out;
         export_batch(std::move(batch), pool, out);

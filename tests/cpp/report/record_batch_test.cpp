@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
+#include <span>
+#include <vector>
 
 #include "arrow_sink.hpp"
 #include "support/arrow_reader.hpp"
@@ -38,8 +41,11 @@ class Exported {
     ArrowArray array_{};
 };
 
-Row file_row(const Attributes& attributes) {
-    Row row{};
+// A row, and what it has in common with those it comes with.
+struct WholeRow : Row, RowGroup {};
+
+WholeRow file_row(const Attributes& attributes) {
+    WholeRow row{};
     row.attributes = &attributes;
     row.parent_inode = 2002;
     row.depth = 4;
@@ -48,10 +54,14 @@ Row file_row(const Attributes& attributes) {
     return row;
 }
 
+unsigned append(RecordBatch& batch, const WholeRow& row) {
+    return batch.append(row, {static_cast<const Row*>(&row), 1});
+}
+
 TEST(RecordBatch, HoldsARowInItsColumns) {
     const Attributes a = file_attributes();
     auto batch = std::make_unique<RecordBatch>(10);
-    EXPECT_EQ(batch->append(file_row(a)), 0U);
+    EXPECT_EQ(append(*batch, file_row(a)), 0U);
     EXPECT_EQ(batch->rows(), 1U);
     const Exported out(std::move(batch));
     EXPECT_EQ(out[Column::inode].value<std::int64_t>(0), 1001);
@@ -79,11 +89,11 @@ TEST(RecordBatch, TellsNullFromEmptyAndCountsNulls) {
     const Attributes a = file_attributes();
     auto batch = std::make_unique<RecordBatch>(20);
     for (int i = 0; i < 20; ++i) {
-        Row row = file_row(a);
+        WholeRow row = file_row(a);
         if (i % 3 == 0) row.extension = {};
         if (i % 3 == 1) row.extension = std::string_view("", 0);
         row.totals_known = i % 2 == 0;
-        batch->append(row);
+        append(*batch, row);
     }
     const Exported out(std::move(batch));
     for (int i = 0; i < 20; ++i) {
@@ -107,7 +117,7 @@ TEST(RecordBatch, KeepsTheBitPatternOfIdsAboveTheSignedRange) {
     a.inode = a.device = std::numeric_limits<std::uint64_t>::max();
     a.uid = a.gid = 0xFFFFFFFEU;
     auto batch = std::make_unique<RecordBatch>(1);
-    batch->append(file_row(a));
+    append(*batch, file_row(a));
     const Exported out(std::move(batch));
     EXPECT_EQ(out[Column::inode].value<std::uint64_t>(0), a.inode);
     EXPECT_EQ(out[Column::st_dev].value<std::uint64_t>(0), a.device);
@@ -123,11 +133,11 @@ TEST(RecordBatch, ClampsTimesThatMicrosecondsCannotHoldAndCountsThem) {
     a.mtime = {earliest, 0};
     a.ctime = {latest / 1'000'000 + 1, 0};
     auto batch = std::make_unique<RecordBatch>(3);
-    EXPECT_EQ(batch->append(file_row(a)), 3U);
+    EXPECT_EQ(append(*batch, file_row(a)), 3U);
     a.atime = {-1, 999'999'000};
     a.mtime = {-62'135'596'800, 1'000};
     a.ctime = {9'000'000'000'000, 999'999'999};
-    EXPECT_EQ(batch->append(file_row(a)), 0U);
+    EXPECT_EQ(append(*batch, file_row(a)), 0U);
     const Exported out(std::move(batch));
     EXPECT_EQ(out[Column::atime].value<std::int64_t>(0), latest);
     EXPECT_EQ(out[Column::mtime].value<std::int64_t>(0), earliest);
@@ -144,7 +154,7 @@ TEST(RecordBatch, AHardLinkIsWhatHasMoreThanOneLinkAndIsNoDirectory) {
     const Attributes directory = directory_attributes();
     auto batch = std::make_unique<RecordBatch>(12);
     for (int i = 0; i < 4; ++i) {
-        for (const Attributes& a : {once, twice, directory}) batch->append(file_row(a));
+        for (const Attributes& a : {once, twice, directory}) append(*batch, file_row(a));
     }
     const Exported out(std::move(batch));
     for (int i = 0; i < 12; ++i) EXPECT_EQ(out[Column::is_hardlink].boolean(i), i % 3 == 1) << i;
@@ -154,16 +164,16 @@ TEST(RecordBatch, IsAsNewAfterItIsCleared) {
     Attributes twice = file_attributes();
     twice.links = 2;
     auto batch = std::make_unique<RecordBatch>(5);
-    Row row = file_row(twice);
+    WholeRow row = file_row(twice);
     row.totals_known = false;
     row.filename_raw = "raw";
-    for (int i = 0; i < 5; ++i) batch->append(row);
+    for (int i = 0; i < 5; ++i) append(*batch, row);
     const std::size_t full = batch->bytes();
     batch->clear();
     EXPECT_EQ(batch->rows(), 0U);
     EXPECT_LT(batch->bytes(), full);
     const Attributes once = file_attributes();
-    batch->append(file_row(once));
+    append(*batch, file_row(once));
     const Exported out(std::move(batch));
     EXPECT_EQ(out[Column::filename].string(0), "top/d/a.txt");
     EXPECT_FALSE(out[Column::is_hardlink].boolean(0));
@@ -176,7 +186,7 @@ TEST(BatchPool, GivesOutClearedBatchesAgain) {
     auto batch = pool.get();
     EXPECT_EQ(batch->capacity(), BatchPool::batch_capacity);
     const Attributes a = file_attributes();
-    batch->append(file_row(a));
+    append(*batch, file_row(a));
     const RecordBatch* const first = batch.get();
     pool.put(std::move(batch));
     batch = pool.get();
@@ -225,6 +235,58 @@ TEST_F(ArrowSinkTest, KeepsTheRawPathOnlyWhereItIsNotUtf8) {
     EXPECT_EQ((*out)[Column::filename_raw].string(2), "top/\xC3/\xBC.txt");
 }
 
+TEST_F(ArrowSinkTest, TakesWhatIsSelectedOfALargeDirectoryInItsOrder) {
+    constexpr std::size_t first = 10;
+    constexpr std::size_t count = 3 * BatchPool::batch_capacity;
+    Listing names;
+    std::vector<StatResult> stats(count - first, {file_attributes(), 0});
+    std::vector<std::uint32_t> selected;
+    for (std::size_t i = 0; i < count; ++i) {
+        names.add(std::to_string(i) + (i % 97 == 0 ? "\xFF" : ""), EntryType::regular);
+        if (i < first) continue;
+        stats[i - first].attributes.inode = i;
+        if (i % 2 == 0) selected.push_back(static_cast<std::uint32_t>(i));
+    }
+    sink.entries(parent, names, selected, first, stats.data());
+    std::size_t expected = first;
+    while (expected < count) {
+        sink.flush();
+        std::unique_ptr<RecordBatch> batch;
+        ASSERT_EQ(queue->pop(batch, mark, std::chrono::seconds(0)), BatchQueue::Pop::piece);
+        const auto rows = static_cast<std::int64_t>(batch->rows());
+        const Exported out(std::move(batch));
+        for (std::int64_t row = 0; row < rows; ++row, expected += 2) {
+            const bool escaped = expected % 97 == 0;
+            ASSERT_EQ(out[Column::filename].string(row),
+                      "top/d/" + std::to_string(expected) + (escaped ? "\\xff" : ""));
+            ASSERT_EQ(out[Column::filename_raw].string(row).has_value(), escaped);
+            ASSERT_EQ(out[Column::inode].value<std::uint64_t>(row), expected);
+        }
+    }
+    EXPECT_EQ(expected, count);
+}
+
+TEST_F(ArrowSinkTest, LongPathsDoNotMakeLargeBatches) {
+    constexpr std::size_t length = std::size_t{1} << 20U;
+    const FakeDirectory deep(std::string(length, 'd'), directory_attributes(), 0, 77);
+    Listing names;
+    std::vector<std::uint32_t> selected;
+    for (std::uint32_t i = 0; i < 60; ++i) {
+        names.add("f", EntryType::regular);
+        selected.push_back(i);
+    }
+    const std::vector<StatResult> stats(selected.size(), {file_attributes(), 0});
+    sink.entries(deep, names, selected, 0, stats.data());
+    sink.flush();
+    std::size_t rows = 0;
+    std::unique_ptr<RecordBatch> batch;
+    while (queue->pop(batch, mark, std::chrono::seconds(0)) == BatchQueue::Pop::piece) {
+        rows += batch->rows();
+        EXPECT_LT(batch->bytes(), 2 * BatchPool::most_batch_bytes + 2 * length);
+    }
+    EXPECT_EQ(rows, selected.size());
+}
+
 TEST_F(ArrowSinkTest, WritesDirectoriesWithTotalsOrNull) {
     sink.directory(parent, {State::complete, 3, 4567, true});
     sink.directory(parent, {State::unreadable, 1, 2, false});
@@ -261,19 +323,19 @@ TEST(RecordBatch, ADumpRestoresEveryColumn) {
         for (int i = 0; i < rows; ++i) {
             a.inode = static_cast<std::uint64_t>(i);
             a.links = i % 3 == 0 ? 2 : 1;
-            Row row = file_row(a);
+            WholeRow row = file_row(a);
             const std::string name = "top/" + std::to_string(i) + std::string(200, 'n');
             row.filename = name;
             row.extension = i % 2 == 0 ? std::string_view() : std::string_view("", 0);
             if (i % 5 == 0) row.filename_raw = "raw\xff";
             row.totals_known = i % 4 != 0;
             row.file_count = i;
-            batch.append(row);
+            append(batch, row);
         }
         ByteBuffer bytes;
         batch.dump(bytes);
         auto restored = std::make_unique<RecordBatch>(128);
-        restored->append(file_row(a));  // must leave no trace
+        append(*restored, file_row(a));  // must leave no trace
         ASSERT_TRUE(restored->restore(bytes.view()));
         ByteBuffer again;
         restored->dump(again);
@@ -293,10 +355,47 @@ TEST(RecordBatch, ADumpRestoresEveryColumn) {
     }
 }
 
+TEST(RecordBatch, RowsThatComeAtOnceAreAsThoseThatComeOneByOne) {
+    constexpr std::size_t count = 300;
+    std::vector<Attributes> attributes(count, file_attributes());
+    std::vector<Row> rows;
+    for (std::size_t i = 0; i < count; ++i) {
+        Attributes& a = attributes[i];
+        a.inode = i;
+        a.links = i % 3 == 0 ? 2 : 1;
+        a.mtime.seconds = i % 7 == 0 ? std::numeric_limits<std::int64_t>::max() : 1;
+        Row row = file_row(a);
+        if (i % 5 != 0) row.extension = {};
+        if (i % 11 == 0) row.filename_raw = "raw\xff";
+        rows.push_back(row);
+    }
+    for (const bool totals_known : {false, true}) {
+        const RowGroup group{2002, 4, "prefix/", 5, 6, totals_known};
+        RecordBatch singly(count);
+        unsigned clamped = 0;
+        for (const Row& row : rows) clamped += singly.append(group, {&row, 1});
+        EXPECT_EQ(clamped, 43U);
+        ByteBuffer expected;
+        singly.dump(expected);
+        for (const std::size_t at_once : {2U, 7U, 8U, 55U, 56U, 57U, 64U, 300U}) {
+            RecordBatch batch(count);
+            unsigned clamped_now = 0;
+            for (std::size_t i = 0; i < count; i += at_once) {
+                const auto next = std::span(rows).subspan(i, std::min(at_once, count - i));
+                clamped_now += batch.append(group, next);
+            }
+            ByteBuffer bytes;
+            batch.dump(bytes);
+            EXPECT_EQ(bytes.view(), expected.view()) << at_once;
+            EXPECT_EQ(clamped_now, clamped);
+        }
+    }
+}
+
 TEST(RecordBatch, RefusesWhatIsNoDumpOrDoesNotFit) {
     const Attributes a = file_attributes();
     RecordBatch batch(10);
-    for (int i = 0; i < 10; ++i) batch.append(file_row(a));
+    for (int i = 0; i < 10; ++i) append(batch, file_row(a));
     ByteBuffer bytes;
     batch.dump(bytes);
     RecordBatch other(9);
