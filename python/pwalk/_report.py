@@ -152,7 +152,7 @@ def report(
         compression,
         header,
         progress,
-        _core.posix_file_system(bool(cached_attributes)),
+        None,
         plan_of(checkpoint, checkpoint_interval, resume),
         max_threads=max_threads,
         max_inflight=max_inflight,
@@ -162,6 +162,7 @@ def report(
         max_depth=max_depth,
         exclude=exclude,
         buffer_threshold=buffer_threshold,
+        cached_attributes=cached_attributes,
     )
     return outcome.path, outcome.errors
 
@@ -173,15 +174,21 @@ def run_report(
     compression: str | None,
     header: bool,
     progress: ProgressCallback | None,
-    fs: _core.FileSystem,
+    fs: _core.FileSystem | None,
     plan: Plan | None,
+    cached_attributes: bool = False,
     **options: Any,
 ) -> Outcome:
-    """Do what :func:`report` does, and tell how it went. ``options`` are ``report_options``'."""
+    """Do what :func:`report` does, and tell how it went. ``options`` are ``report_options``'.
+
+    Without ``fs`` the tree is the machine's own.
+    """
     encoded = _arguments.path_bytes("top", top)
     target = target_of(format, output, compression, header)
     options["exclude"] = _arguments.exclusions(options["exclude"])  # may be an iterator
     checked = _arguments.report_options(**options, spill_directory=_spill_directory())
+    options["cached_attributes"] = bool(cached_attributes)
+    fs = fs or _core.posix_file_system(options["cached_attributes"])
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be callable, not {type(progress).__name__}")
     ticker = _Ticker(progress)

@@ -183,8 +183,9 @@ def report(
             compression,
             header,
             progress,
-            _core.posix_file_system(cached_attributes),
+            None,
             plan,
+            cached_attributes,
             buffer_threshold=buffer_threshold,
             **_selected(**selection),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from datetime import datetime
@@ -184,10 +185,12 @@ def test_the_file_tells_where_and_when_it_was_made(plain: Path, tmp_path: Path) 
 
 
 def test_the_file_tells_with_which_options_it_was_made(plain: Path, tmp_path: Path) -> None:
-    about = metadata(report(plain, tmp_path, max_depth=7, exclude=[plain / "folder0"]))
-    assert "max_depth" in about["options"]
-    assert "7" in about["options"]
-    assert "folder0" in about["options"]
+    given = {"max_depth": 7, "cached_attributes": True}
+    about = metadata(report(plain, tmp_path, exclude=[plain / "folder0"], **given))
+    options = json.loads(about["options"])
+    assert {name: options[name] for name in given} == given
+    assert options["exclude"] == [str(plain / "folder0")]
+    assert options["one_file_system"] is False
 
 
 def test_the_file_tells_when_the_scan_started_and_finished(plain: Path, tmp_path: Path) -> None:
