@@ -16,9 +16,10 @@ void ArrowSink::entries(const WalkedDirectory& parent, const Listing& names,
     group.depth = parent.depth() + 1;
     const bool prefix_is_utf8 = is_utf8(group.prefix);
     // Paths can be long: a batch is not to become much larger than it may.
-    const std::size_t longest = group.prefix.size() + usual_name;
+    const std::size_t path_size = group.prefix.size() + usual_name;
     const std::size_t most =
-        std::clamp<std::size_t>(BatchPool::most_batch_bytes / longest, 1, most_waiting);
+        std::clamp<std::size_t>(BatchPool::most_batch_bytes / path_size, 1, most_waiting);
+    waiting_.clear();
     for (const std::uint32_t i : selected) {
         const std::string_view name = names.name(i);
         const Row row{&stats[i - first].attributes, name, extension_of(name)};

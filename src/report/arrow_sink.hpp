@@ -53,7 +53,7 @@ class ArrowSink final : public EntrySink {
     // As many rows as stay in a core's first cache, with what they point to, while their columns
     // are written.
     static constexpr std::size_t most_waiting = 64;
-    static constexpr std::size_t usual_name = 64;  // bytes at most
+    static constexpr std::size_t usual_name = 64;  // bytes
 
     std::shared_ptr<BatchQueue> queue_;
     std::shared_ptr<BatchPool> pool_;

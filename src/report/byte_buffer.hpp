@@ -14,7 +14,7 @@ class ByteBuffer {
    public:
     ByteBuffer() = default;
     // When something comes, it takes `first` bytes at once.
-    explicit ByteBuffer(std::size_t first) : first_(first) {}
+    explicit ByteBuffer(std::size_t first) : first_(aligned(first)) {}
 
     [[nodiscard]] char* data() noexcept { return data_.get(); }
     [[nodiscard]] const char* data() const noexcept { return data_.get(); }
@@ -44,10 +44,13 @@ class ByteBuffer {
         void operator()(char* p) const noexcept { std::free(p); }
     };
     static constexpr std::size_t alignment = 64;
+    static constexpr std::size_t aligned(std::size_t bytes) {
+        return (bytes + alignment - 1) / alignment * alignment;
+    }
 
     void grow(std::size_t wanted) {
         std::size_t capacity = capacity_ == 0 ? first_ : capacity_ * 2;
-        if (capacity < wanted) capacity = (wanted + alignment - 1) / alignment * alignment;
+        if (capacity < wanted) capacity = aligned(wanted);
         std::unique_ptr<char, Free> larger(
             static_cast<char*>(std::aligned_alloc(alignment, capacity)));
         if (!larger) throw std::bad_alloc();

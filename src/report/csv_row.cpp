@@ -7,7 +7,7 @@
 namespace filetree::report {
 namespace {
 
-// More than all numbers, quotes and commas of a row.
+// More than all numbers, quotes and commas of a row, and what is written beyond its end.
 constexpr std::size_t longest_numbers = 512;
 constexpr int mode_digits = 7;
 
@@ -68,7 +68,7 @@ const std::string_view csv_header =
 
 void RepeatedField::set(std::int64_t value) noexcept {
     value_ = value;
-    char* const end = std::to_chars(text_.data() + 1, text_.data() + longest, value).ptr;
+    char* const end = std::to_chars(text_.data() + 1, text_.data() + width, value).ptr;
     length_ = static_cast<std::size_t>(end - text_.data());
 }
 

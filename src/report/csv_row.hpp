@@ -18,13 +18,14 @@ extern const std::string_view csv_header;
 // rows have the owner, the device and some of the times of the row before.
 class RepeatedField {
    public:
-    // What write() needs at least at `at`; it may write all of it.
-    static constexpr std::size_t longest = 24;
+    // What is copied, whatever the length: a comma and 20 characters at most, and the rest is not
+    // looked at.
+    static constexpr std::size_t width = 24;
 
-    // Returns the end of what counts.
+    // Returns the end of the text; there must be room for `width`.
     char* write(std::int64_t value, char* at) noexcept {
         if (value != value_) set(value);
-        std::memcpy(at, text_.data(), longest);
+        std::memcpy(at, text_.data(), width);
         return at + length_;
     }
 
@@ -33,7 +34,7 @@ class RepeatedField {
 
     std::int64_t value_ = 0;
     std::size_t length_ = 2;
-    std::array<char, longest> text_{",0"};
+    std::array<char, width> text_{",0"};
 };
 
 // Writes rows as pwalk 3.0 (John Dey's) does.

@@ -7,8 +7,8 @@
 
 namespace filetree::report {
 
-// Rows whose path is not UTF-8, one after the other: it is escaped, as is the extension, and kept
-// in filename_raw.
+// Rows whose path is not UTF-8, one after the other: path and extension are escaped, and the path
+// as it was is filename_raw.
 class EscapedRow {
    public:
     // `row`, whose path begins with `prefix` and which has no filename_raw yet, as it can be

@@ -1,9 +1,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "../fs/utf8.hpp"
 #include "csv_row.hpp"
@@ -64,9 +68,13 @@ class PwalReader::State {
     bool next(ArrowArray& out) {
         if (damage_) std::rethrow_exception(damage_);
         auto batch = pool_->get();
-        Record record;
         try {
-            while (!report::BatchPool::is_full(*batch) && next(record)) append(record, *batch);
+            while (!report::BatchPool::is_full(*batch)) {
+                const std::size_t room = batch->capacity() - batch->rows();
+                const auto records = next(std::min(room, records_at_once_.size()));
+                if (records.empty()) break;
+                append(records, *batch);
+            }
         } catch (const FormatError&) {
             if (batch->rows() == 0) throw;
             damage_ = std::current_exception();  // after what came before it
@@ -155,19 +163,58 @@ class PwalReader::State {
         return got > 0;
     }
 
-    void append(const Record& record, report::RecordBatch& batch) {
-        const bool directory = record.attributes.is_directory();
+    // What is in memory of the records to come, at most `most`, but at least one; valid until the
+    // next call. None: there are no more.
+    std::span<const Record> next(std::size_t most) {
+        if (!next(records_at_once_[0])) return {};
+        std::size_t count = 1;
+        for (; count < most; ++count) {
+            std::size_t length = 0;
+            const Parsed parsed =
+                report::pwal::parse_record(rest(), layout_, records_at_once_[count], length);
+            if (parsed != Parsed::whole) break;
+            at_ += length;
+        }
+        records_ += count - 1;
+        return std::span(records_at_once_).first(count);
+    }
+
+    void append(std::span<const Record> records, report::RecordBatch& batch) {
+        report::RowGroup group{};
+        rows_.clear();
+        const auto append_rows = [&] {
+            clamped_times_ += batch.append(group, rows_);
+            rows_.clear();
+        };
+        for (const Record& record : records) {
+            if (const report::RowGroup own = group_of(record); own != group) {
+                append_rows();
+                group = own;
+            }
+            rows_.push_back(row_of(record));
+            if (is_utf8(record.filename)) continue;
+            rows_.back() = escaped_.of({}, rows_.back());
+            append_rows();  // before the next one is escaped
+        }
+        append_rows();
+    }
+
+    static report::RowGroup group_of(const Record& record) {
         report::RowGroup group{record.parent_inode, record.depth};
         group.file_count = record.file_count;
         group.dir_sum = record.dir_sum;
-        group.totals_known = !directory || record.file_count >= 0;
+        group.totals_known = !record.attributes.is_directory() || record.file_count >= 0;
+        return group;
+    }
+
+    static report::Row row_of(const Record& record) {
         report::Row row{&record.attributes, record.filename, {}};
         // The format cannot tell an empty extension from none; the name can.
-        if (!record.extension.empty() || (!directory && record.filename.ends_with('.'))) {
+        if (!record.extension.empty() ||
+            (!record.attributes.is_directory() && record.filename.ends_with('.'))) {
             row.extension = record.extension;
         }
-        if (!is_utf8(row.filename)) row = escaped_.of({}, row);
-        clamped_times_ += batch.append(group, {&row, 1});
+        return row;
     }
 
     const std::string name_;
@@ -179,6 +226,8 @@ class PwalReader::State {
     bool torn_ = false;
     std::uint64_t clamped_times_ = 0;
     std::exception_ptr damage_;  // met after rows that are to be handed over first
+    std::array<Record, 64> records_at_once_;
+    std::vector<report::Row> rows_;  // while append() runs
     report::EscapedRow escaped_;
     std::shared_ptr<report::BatchPool> pool_ = std::make_shared<report::BatchPool>();
 };

@@ -46,11 +46,12 @@ struct ColumnType {
 };
 extern const std::array<ColumnType, column_count> column_types;
 
-// One row, before it is written into columns.
+// One row, before it is written into columns. When it is, filename, with the prefix, and extension
+// must be UTF-8.
 struct Row {
     const Attributes* attributes;
-    std::string_view filename;        // after the group's prefix; UTF-8
-    std::string_view extension;       // UTF-8; null data: none
+    std::string_view filename;        // after the group's prefix
+    std::string_view extension;       // null data: none
     std::string_view filename_raw{};  // null data: none
 };
 
@@ -58,10 +59,12 @@ struct Row {
 struct RowGroup {
     std::uint64_t parent_inode;
     std::int32_t depth;
-    std::string_view prefix{};  // of filename; UTF-8
+    std::string_view prefix{};  // of filename
     std::int64_t file_count = -1;
     std::int64_t dir_sum = 0;
     bool totals_known = true;  // file_count and dir_sum are not null
+
+    bool operator==(const RowGroup&) const = default;
 };
 
 // Rows as Arrow columns. The fixed-width ones live in one block of a capacity fixed at the start,
@@ -94,7 +97,8 @@ class RecordBatch {
     [[nodiscard]] const void* string_bytes(Column column) const noexcept;
 
    private:
-    // They write what `of` tells, or `append` appends, of each row; first comes ensure_strings().
+    // Each writes one column of all these rows: `of` gives the value of a row, `append` appends its
+    // string, for which ensure_strings() has made room.
     template <class Of>
     void put(Column column, std::span<const Row> rows, Of of) noexcept;
     // Returns how many are 1.
@@ -131,7 +135,7 @@ class BatchPool {
 
     static constexpr std::size_t batch_capacity = 4096;
     // A batch goes to the consumer when it is full, or has this many bytes: deep trees have long
-    // paths.
+    // paths. What is appended last may double it.
     static constexpr std::size_t most_batch_bytes = std::size_t{16} << 20U;
     [[nodiscard]] static bool is_full(const RecordBatch& batch) noexcept {
         return batch.rows() == batch.capacity() || batch.bytes() >= most_batch_bytes;

@@ -58,6 +58,18 @@ TEST(Utf8, IsNotWhatTheStandardCallsIllFormed) {
     for (const auto& [what, bytes] : cases) EXPECT_FALSE(is_utf8(bytes)) << what;
 }
 
+TEST(Utf8, FindsOneBadByteWhereverItIs) {
+    for (std::size_t length = 1; length <= 40; ++length) {
+        std::string bytes(length, 'a');
+        EXPECT_TRUE(is_utf8(bytes));
+        for (std::size_t i = 0; i < length; ++i) {
+            bytes[i] = '\xFF';
+            EXPECT_FALSE(is_utf8(bytes)) << i << " of " << length;
+            bytes[i] = 'a';
+        }
+    }
+}
+
 // Every sequence of two bytes, against the definition.
 TEST(Utf8, AgreesWithTheDefinitionOnAllPairsOfBytes) {
     for (unsigned first = 0; first < 256; ++first) {

@@ -72,6 +72,33 @@ TEST_F(CsvSinkTest, WritesAFile) {
               "1600000001,1600000002,1600000003,-1,0\n");
 }
 
+TEST_F(CsvSinkTest, NumbersThatRepeatAndChangeAreThoseOfTheirRow) {
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    constexpr auto least = std::numeric_limits<std::int64_t>::min();
+    std::vector<std::pair<std::string, Attributes>> entries;
+    std::string expected;
+    for (const std::int64_t n :
+         {std::int64_t{0}, std::int64_t{0}, std::int64_t{5}, std::int64_t{0}, std::int64_t{-1},
+          least, std::int64_t{7}, most, std::int64_t{10}, std::int64_t{10}}) {
+        Attributes a = file_attributes();
+        a.uid = static_cast<std::uint32_t>(n);
+        a.gid = static_cast<std::uint32_t>(n + (n < most ? 1 : 0));
+        a.device = static_cast<std::uint64_t>(n);
+        a.links = static_cast<std::uint64_t>(n) & 0x7FU;
+        a.atime.seconds = n;
+        a.mtime.seconds = n == 0 ? most : n;
+        a.ctime.seconds = n == 0 ? least : n;
+        entries.emplace_back("f", a);
+        expected += "1001,2002,1,\"top/d/f\",\"\"," + std::to_string(a.uid) + ',' +
+                    std::to_string(a.gid) + ",4097," + std::to_string(n) + ",16," +
+                    std::to_string(a.links) + ",\"0100644\"," + std::to_string(n) + ',' +
+                    std::to_string(a.mtime.seconds) + ',' + std::to_string(a.ctime.seconds) +
+                    ",-1,0\n";
+    }
+    add(sink, parent, entries);
+    EXPECT_EQ(written(sink), expected);
+}
+
 TEST_F(CsvSinkTest, WritesADirectoryWithItsCountAndSum) {
     const FakeDirectory directory("top/a.d", directory_attributes(), 0, 77);
     sink.directory(directory, {State::complete, 12, 34567, true});

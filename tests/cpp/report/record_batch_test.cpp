@@ -223,7 +223,12 @@ class ArrowSinkTest : public ::testing::Test {
 TEST_F(ArrowSinkTest, KeepsTheRawPathOnlyWhereItIsNotUtf8) {
     add(parent, "good \xC3\xBC.t\xC3\xBC");
     add(parent, "bad \xFF.x\xFE");
-    add(FakeDirectory("top/\xC3", directory_attributes(), 0, 77), "\xBC.txt");
+    const FakeDirectory bad("top/\xC3", directory_attributes(), 0, 77);
+    add(bad, "\xBC.txt");
+    add(bad, "good.txt");
+    add(parent, "\xFF");
+    add(parent, "\xFF.");
+    sink.directory(bad, {State::complete, 3, 4567, true});
     const auto out = flushed();
     EXPECT_EQ((*out)[Column::filename].string(0), "top/d/good \xC3\xBC.t\xC3\xBC");
     EXPECT_EQ((*out)[Column::extension].string(0), "t\xC3\xBC");
@@ -232,7 +237,15 @@ TEST_F(ArrowSinkTest, KeepsTheRawPathOnlyWhereItIsNotUtf8) {
     EXPECT_EQ((*out)[Column::extension].string(1), "x\\xfe");
     EXPECT_EQ((*out)[Column::filename_raw].string(1), "top/d/bad \xFF.x\xFE");
     EXPECT_EQ((*out)[Column::filename].string(2), "top/\\xc3/\\xbc.txt");
+    EXPECT_EQ((*out)[Column::extension].string(2), "txt");
     EXPECT_EQ((*out)[Column::filename_raw].string(2), "top/\xC3/\xBC.txt");
+    EXPECT_EQ((*out)[Column::filename].string(3), "top/\\xc3/good.txt");
+    EXPECT_EQ((*out)[Column::extension].string(3), "txt");
+    EXPECT_EQ((*out)[Column::filename_raw].string(3), "top/\xC3/good.txt");
+    EXPECT_EQ((*out)[Column::extension].string(4), std::nullopt);
+    EXPECT_EQ((*out)[Column::extension].string(5), "");
+    EXPECT_EQ((*out)[Column::filename].string(6), "top/\\xc3");
+    EXPECT_EQ((*out)[Column::filename_raw].string(6), "top/\xC3");
 }
 
 TEST_F(ArrowSinkTest, TakesWhatIsSelectedOfALargeDirectoryInItsOrder) {
@@ -242,9 +255,11 @@ TEST_F(ArrowSinkTest, TakesWhatIsSelectedOfALargeDirectoryInItsOrder) {
     std::vector<StatResult> stats(count - first, {file_attributes(), 0});
     std::vector<std::uint32_t> selected;
     for (std::size_t i = 0; i < count; ++i) {
-        names.add(std::to_string(i) + (i % 97 == 0 ? "\xFF" : ""), EntryType::regular);
+        const std::string name = std::to_string(i) + (i % 3 == 0 ? ".x" : "");
+        names.add(name + (i % 97 == 0 ? "\xFF" : ""), EntryType::regular);
         if (i < first) continue;
         stats[i - first].attributes.inode = i;
+        stats[i - first].attributes.links = i % 5 == 0 ? 2 : 1;
         if (i % 2 == 0) selected.push_back(static_cast<std::uint32_t>(i));
     }
     sink.entries(parent, names, selected, first, stats.data());
@@ -257,8 +272,12 @@ TEST_F(ArrowSinkTest, TakesWhatIsSelectedOfALargeDirectoryInItsOrder) {
         const Exported out(std::move(batch));
         for (std::int64_t row = 0; row < rows; ++row, expected += 2) {
             const bool escaped = expected % 97 == 0;
-            ASSERT_EQ(out[Column::filename].string(row),
-                      "top/d/" + std::to_string(expected) + (escaped ? "\\xff" : ""));
+            const bool has_extension = expected % 3 == 0;
+            ASSERT_EQ(out[Column::filename].string(row), "top/d/" + std::to_string(expected) +
+                                                             (has_extension ? ".x" : "") +
+                                                             (escaped ? "\\xff" : ""));
+            ASSERT_EQ(out[Column::extension].string(row).has_value(), has_extension);
+            ASSERT_EQ(out[Column::is_hardlink].boolean(row), expected % 5 == 0);
             ASSERT_EQ(out[Column::filename_raw].string(row).has_value(), escaped);
             ASSERT_EQ(out[Column::inode].value<std::uint64_t>(row), expected);
         }
@@ -364,7 +383,7 @@ TEST(RecordBatch, RowsThatComeAtOnceAreAsThoseThatComeOneByOne) {
         a.inode = i;
         a.links = i % 3 == 0 ? 2 : 1;
         a.mtime.seconds = i % 7 == 0 ? std::numeric_limits<std::int64_t>::max() : 1;
-        Row row = file_row(a);
+        Row row{&a, "a.txt", "txt"};
         if (i % 5 != 0) row.extension = {};
         if (i % 11 == 0) row.filename_raw = "raw\xff";
         rows.push_back(row);
@@ -377,7 +396,7 @@ TEST(RecordBatch, RowsThatComeAtOnceAreAsThoseThatComeOneByOne) {
         EXPECT_EQ(clamped, 43U);
         ByteBuffer expected;
         singly.dump(expected);
-        for (const std::size_t at_once : {2U, 7U, 8U, 55U, 56U, 57U, 64U, 300U}) {
+        for (const std::size_t at_once : {2U, 7U, 8U, 55U, 56U, 57U, 63U, 64U, 65U, 300U}) {
             RecordBatch batch(count);
             unsigned clamped_now = 0;
             for (std::size_t i = 0; i < count; i += at_once) {
