@@ -445,6 +445,11 @@ HttpError HttpTransfer::error_of(CURLcode code) const {
         const bool denied = of_proxy == 403 || of_proxy == 407;
         return error(denied ? EACCES : EIO, "the proxy answers " + std::to_string(of_proxy));
     }
+    // One line that is too long, or all of them: before libcurl 8.6 it had no code of its own.
+    constexpr auto too_large = static_cast<CURLcode>(100);  // CURLE_TOO_LARGE
+    if (!head_complete_ && (code == too_large || code == CURLE_OUT_OF_MEMORY)) {
+        return error(EPROTO, "its headers are too long");
+    }
     switch (code) {
         case CURLE_COULDNT_RESOLVE_HOST:
             return error(EHOSTUNREACH, "the host's name cannot be resolved");
@@ -469,9 +474,6 @@ HttpError HttpTransfer::error_of(CURLcode code) const {
         case CURLE_HTTP2:
         case CURLE_HTTP2_STREAM:
             number = EPROTO;
-            break;
-        case CURLE_OUT_OF_MEMORY:  // also of a line that is too long for it
-            if (!head_complete_) return error(EPROTO, "its headers are too long");
             break;
         case CURLE_OPERATION_TIMEDOUT:
             number = ETIMEDOUT;

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import mounts
 import pwalk
 import pyarrow.parquet as pq
 import pytest
@@ -55,6 +56,16 @@ def wait_until_writing(child: subprocess.Popen[bytes], directory: Path) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def vast(flat: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A tree that takes far longer to report on than it takes to see that a report has begun."""
+    if not mounts.can_mount():
+        yield flat
+        return
+    with mounts.bound_copies(flat, tmp_path_factory.mktemp("vast") / "top", 100) as top:
+        yield top
+
+
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
     place = tmp_path / "output"
@@ -65,9 +76,9 @@ def output(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_ctrl_c_and_sigterm_exit_130_and_leave_no_file(
-    bulk: Path, output: Path, form: str, number: signal.Signals
+    vast: Path, output: Path, form: str, number: signal.Signals
 ) -> None:
-    with reporting(bulk, output, "--format", form, "--output", "out") as child:
+    with reporting(vast, output, "--format", form, "--output", "out") as child:
         wait_until_writing(child, output)
         child.send_signal(number)
         _, told = child.communicate(timeout=support.LIVENESS)
@@ -76,9 +87,9 @@ def test_ctrl_c_and_sigterm_exit_130_and_leave_no_file(
     assert support.names_in(output) == []
 
 
-def test_ctrl_c_keeps_the_previous_report(bulk: Path, output: Path) -> None:
+def test_ctrl_c_keeps_the_previous_report(vast: Path, output: Path) -> None:
     (output / "out").write_bytes(b"previous")
-    with reporting(bulk, output, "--format", "csv", "--output", "out") as child:
+    with reporting(vast, output, "--format", "csv", "--output", "out") as child:
         wait_until_writing(child, output)
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=support.LIVENESS)
@@ -132,8 +143,8 @@ def _waiting(pipe: int) -> int:
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
-def test_a_killed_report_has_no_file_under_its_final_name(bulk: Path, output: Path) -> None:
-    with reporting(bulk, output, "--output", "out.parquet") as child:
+def test_a_killed_report_has_no_file_under_its_final_name(vast: Path, output: Path) -> None:
+    with reporting(vast, output, "--output", "out.parquet") as child:
         wait_until_writing(child, output)
         child.kill()
         child.communicate(timeout=support.LIVENESS)
