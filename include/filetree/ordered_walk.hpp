@@ -60,9 +60,12 @@ class WalkCaller {
     // nothing when they are as listed.
     virtual std::optional<std::vector<std::string>> edited(const Listing& names);
     // Top-down: makes `path` that of the index-th child to enter of the directory with `parent` as
-    // its path, handed over `depth` levels below the top. False: there are no more.
+    // its path, handed over `depth` levels below the top. False: there are no more. An empty path,
+    // with early_link_checks: no system would take it, and refuse() is called when it is due.
     virtual bool child(std::size_t depth, std::size_t index, const std::string& parent,
                        std::string& path) = 0;
+    // Throws, or has the child passed over.
+    virtual void refuse(std::size_t /*depth*/, std::size_t /*index*/) {}
     // Runs `work`, which may block, without the locks that the caller holds.
     virtual void unlocked(const std::function<void()>& work) { work(); }
     // Called from within unlocked(), every 50 ms, while a listing is being waited for.

@@ -123,6 +123,10 @@ class OrderedWalk::State {
                 leave();
                 continue;
             }
+            if (path_.empty()) {
+                caller_.refuse(frames_.size() - 1, child_index_);
+                continue;
+            }
             const bool check = !options_.followlinks && !options_.early_link_checks;
             Entered entered = Entered::failed;
             caller_.unlocked([&] { entered = enter(path_, frames_.back().node, check); });

@@ -90,7 +90,7 @@ class PythonWalk final : public filetree::WalkCaller {
         const std::string_view above = plain_characters(frame.path, as_bytes_);
         if (name.empty() || above.empty() || std::memchr(name.data(), 0, name.size()) != nullptr) {
             child_ = join_(frame.path, item);
-            path = encode_path(child_);
+            path = options_.early_link_checks ? encode_path_or_none(child_) : encode_path(child_);
         } else {
             filetree::join_path(path, parent, name);
             child_ = to_text(path, as_bytes_);
@@ -98,6 +98,10 @@ class PythonWalk final : public filetree::WalkCaller {
         // With early checks all children are made before the first is entered.
         if (options_.early_link_checks) frame.children.push_back(child_);
         return true;
+    }
+
+    void refuse(std::size_t depth, std::size_t index) override {
+        (void)encode_path(frames_[depth].children[index]);
     }
 
     void unlocked(const std::function<void()>& work) override {
@@ -108,6 +112,16 @@ class PythonWalk final : public filetree::WalkCaller {
     void waiting() override { check_signals(); }
 
    private:
+    // Nothing for what no system would take: os.walk raises only when it is due.
+    static std::string encode_path_or_none(nb::handle path) {
+        try {
+            return encode_path(path);
+        } catch (const nb::python_error& error) {
+            if (!error.matches(PyExc_ValueError)) throw;
+            return {};
+        }
+    }
+
     // One thread at a time, as for a generator; the GIL, which is given back meanwhile, does not
     // see to it.
     class Exclusive {
