@@ -141,12 +141,8 @@ def expected(large: Path, tmp_path_factory: pytest.TempPathFactory) -> Expected:
     return rows
 
 
-@SIGNALS
-@pytest.mark.parametrize("form", ["csv.zst", "parquet", "binary"])
-def test_the_command_says_how_to_go_on_and_does(
-    large: Path, expected: Expected, tmp_path: Path, form: str, number: signal.Signals
-) -> None:
-    job = Job(tmp_path / "it's a job\nof \udcff", large, form, 0.001).prepare()
+def interrupted_at_first_commit(job: Job, number: signal.Signals) -> tuple[int, bytes]:
+    """Its exit status, and what it said."""
     words = [word for word in job.words() if word != "--resume"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, env=job.environment()) as child:
         try:
@@ -155,9 +151,23 @@ def test_the_command_says_how_to_go_on_and_does(
             _, told = child.communicate(timeout=support.LIVENESS)
         finally:
             child.kill()
-    assert child.returncode == 130, told
-    assert b"Traceback" not in told
-    assert job.phase() == "scanning"
+    return child.returncode, told
+
+
+@SIGNALS
+@pytest.mark.parametrize("form", ["csv.zst", "parquet", "binary"])
+def test_the_command_says_how_to_go_on_and_does(
+    large: Path, expected: Expected, tmp_path: Path, form: str, number: signal.Signals
+) -> None:
+    for attempt in range(5):
+        job = Job(tmp_path / f"it's job {attempt}\nof \udcff", large, form, 0.001).prepare()
+        status, told = interrupted_at_first_commit(job, number)
+        assert b"Traceback" not in told
+        if status == 130 and job.phase() == "scanning":
+            break
+        assert status in (0, 130), told  # the signal came when the scan was over
+    else:
+        pytest.fail("no scan took longer than it takes to send it a signal")
     assert not job.output.exists()
     found = re.search(rb"go on with: (pwalk .*--resume.*)\n", told)
     assert found is not None, told
