@@ -184,7 +184,8 @@ def test_a_server_that_does_not_want_this_client_is_an_error(
 def test_https_of_a_server_that_speaks_http_is_an_error(
     server: Nginx, file: Path, bundle: Path
 ) -> None:
-    for name, scheme in (("plain", "https"), ("strict", "http"), ("unknown", "http")):
+    # Asked of one that lets nobody in: what libcurl 8 finds open with TLS, it uses for HTTP, too.
+    for name, scheme in (("plain", "https"), ("strict", "http")):
         url = f"{scheme}://{server.place(name)}/file"
         with pytest.raises(komparu.SourceReadError) as caught:
             komparu.compare(url, file, verify_ssl=bundle)
