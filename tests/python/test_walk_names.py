@@ -14,6 +14,7 @@ import pwalk
 import pytest
 import trees
 import walks
+from pwalk import _core, _walk
 from walks import BOTH_ORDERS, Errors, Steps, Text
 
 # --- editing dirnames ------------------------------------------------------------------------
@@ -95,6 +96,30 @@ def test_edits_of_dirnames(tree: Path, edit: Edit, topdown: bool, followlinks: b
     assert settled_told == told
     if not topdown:
         assert theirs == list(os.walk(str(top), **options))
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["until 3.11", "since 3.12"])
+@pytest.mark.parametrize("bad", ["x\0y", "\ud800"], ids=["null", "surrogate"])
+def test_a_name_that_is_no_path_raises_when_it_is_due(tree: Path, bad: str, early: bool) -> None:
+    """Whenever links are looked at, which depends on the version of Python."""
+    for name in ("a", "b"):
+        (tree / name).mkdir()
+    core = _core.OrderedWalk(
+        str(tree),
+        _core.posix_file_system(),
+        topdown=True,
+        followlinks=False,
+        ignore_snapshots=True,
+        max_threads=1,
+        early_link_checks=early,
+    )
+    walk = _walk.iterate(core, None)
+    _, names, _ = next(walk)
+    names[:] = ["a", bad, "b"]
+    assert next(walk)[0] == str(tree / "a")
+    with pytest.raises(ValueError, match=r"null|surrogates"):
+        next(walk)
+    assert list(walk) == []
 
 
 def test_names_of_an_earlier_step_may_still_be_edited(tree: Path) -> None:
