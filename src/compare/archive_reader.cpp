@@ -15,6 +15,7 @@
 #include "libarchive.hpp"
 #include "rar_block.hpp"
 #include "reading.hpp"
+#include "zip_directory.hpp"
 
 namespace filetree::compare {
 namespace {
@@ -103,6 +104,9 @@ class ArchiveReader::State {
     [[nodiscard]] bool is_rar() const {
         return is_rar5() || archive_format(handle_.get()) == ARCHIVE_FORMAT_RAR;
     }
+    [[nodiscard]] bool is_zip() const {
+        return (archive_format(handle_.get()) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_ZIP;
+    }
     [[nodiscard]] bool is_newc() const {
         const int format = archive_format(handle_.get());
         return format == ARCHIVE_FORMAT_CPIO_SVR4_NOCRC || format == ARCHIVE_FORMAT_CPIO_SVR4_CRC;
@@ -111,7 +115,11 @@ class ArchiveReader::State {
     [[nodiscard]] std::uint64_t position() const {
         return static_cast<std::uint64_t>(archive_filter_bytes(handle_.get(), 0));
     }
-    void check_zip_count();
+    // Read when libarchive has read it.
+    [[nodiscard]] ZipDirectory& zip_directory() {
+        if (!zip_directory_) zip_directory_.emplace(source_, *seekable_, stopping_);
+        return *zip_directory_;
+    }
     void charge_overhead(std::uint64_t position);
     void end_content(ContentBlock& block);
     // The next block of a rar that ends its header at `end`, or else the archive.
@@ -125,9 +133,11 @@ class ArchiveReader::State {
     const std::function<bool()> stopping_;
     ArchiveBudget budget_;
     std::unique_ptr<ByteStream> stream_;
+    SourceStream* seekable_ = nullptr;  // the same, of a format that has a directory
     std::unique_ptr<WatchedFeed> feed_;
     ArchiveHandle handle_;  // uses the two above until it is gone
     bool streamed_ = true;  // the format's end is where its stream's is
+    std::optional<ZipDirectory> zip_directory_;
 
     enum class Phase : std::uint8_t { header, content, rest, ended };
     Phase phase_ = Phase::header;
@@ -179,7 +189,12 @@ bool ArchiveReader::State::open(std::unique_ptr<ByteStream> stream, SourceStream
     for (const Support support : formats) {
         if (support(handle_.get()) != ARCHIVE_OK) fail("libarchive lacks a format");
     }
+    // Else libarchive leaves out files of __MACOSX on macOS.
+    if (seekable != nullptr &&
+        archive_read_set_format_option(handle_.get(), "zip", "mac-ext", nullptr) != ARCHIVE_OK)
+        fail();
     feed_ = std::make_unique<WatchedFeed>(source_, *stream, seekable);
+    seekable_ = seekable;
     stream_ = std::move(stream);
     const ScopedLocale locale(charset());
     const int status = feed_->open(handle_.get());
@@ -200,7 +215,7 @@ bool ArchiveReader::State::next(ArchiveEntry& entry) {
         if (is_rar() && !find_rar_block(no_limit)) {
             fail("truncated: there is no end-of-archive block");
         }
-        check_zip_count();
+        if (is_zip()) zip_directory().check_end();
         phase_ = streamed_ ? Phase::rest : Phase::ended;
         return streamed_;
     }
@@ -245,6 +260,10 @@ void ArchiveReader::State::describe(archive_entry* header, ArchiveEntry& entry) 
         budget_.look_ahead(*size_);
     }
     const auto type = archive_entry_filetype(header);
+    // A symlink's text is read with the header.
+    if (is_zip()) {
+        zip_directory().check_next(type == AE_IFLNK ? std::nullopt : std::optional(position()));
+    }
     const char* const link = archive_entry_hardlink(header);
     if (type != AE_IFREG) size_.reset();  // of a symlink's text, in cpio
     if (type == 0 && link == nullptr && is_tar()) {
@@ -324,16 +343,6 @@ std::optional<RarBlock> ArchiveReader::State::find_rar_block(std::uint64_t end) 
             block && (block->data == end || block->kind == RarBlock::Kind::end_of_archive);
         if (!block || found) return block;
         offset = block->next;
-    }
-}
-
-// libarchive leaves out all but one of the entries that share a local header.
-void ArchiveReader::State::check_zip_count() {
-    if ((archive_format(handle_.get()) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_ZIP) return;
-    const std::optional<std::uint16_t> told = zip_entry_count(source_);
-    if (told && *told != static_cast<std::uint16_t>(archive_file_count(handle_.get()))) {
-        fail("a zip that says it has " + std::to_string(*told) + " entries, and has " +
-             std::to_string(archive_file_count(handle_.get())));
     }
 }
 

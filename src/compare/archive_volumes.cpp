@@ -4,7 +4,8 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <vector>
+
+#include "zip_directory.hpp"
 
 namespace filetree::compare {
 namespace {
@@ -41,29 +42,6 @@ bool is_rar5_volume(std::string_view head) {
     return (number() & 1U) != 0;
 }
 
-// The end of a zip's central directory: signature (4), this disk's number (2), the directory's (2),
-// entries on this disk (2), entries (2).
-struct ZipEnd {
-    std::uint16_t disk = 0;
-    std::uint16_t entries = 0;
-};
-constexpr std::uint16_t elsewhere = 0xffff;  // what stands for a number that is in a zip64's end
-
-std::optional<ZipEnd> zip_end(Source& source) {
-    constexpr std::uint64_t size = 22;
-    constexpr std::uint64_t longest = size + 65535;  // with a comment
-    if (!source.size()) return {};
-    std::vector<char> last(std::min(longest, *source.size()));
-    const std::size_t length = source.read_at(*source.size() - last.size(), last);
-    const std::string_view tail(last.data(), length);
-    const std::size_t end = tail.rfind("PK\x05\x06"sv);
-    if (end == std::string_view::npos || end + size > tail.size()) return {};
-    const auto number = [&](std::size_t place) {
-        return static_cast<std::uint16_t>(at(tail, end + place) | at(tail, end + place + 1) << 8U);
-    };
-    return ZipEnd{number(4), number(10)};
-}
-
 }  // namespace
 
 bool is_volume(Source& source) {
@@ -74,26 +52,7 @@ bool is_volume(Source& source) {
         return true;
     }
     const std::optional<ZipEnd> end = zip_end(source);
-    return end && end->disk != 0 && end->disk != elsewhere;
-}
-
-std::optional<std::uint16_t> zip_entry_count(Source& source) {
-    const std::optional<ZipEnd> end = zip_end(source);
-    if (!end || end->entries == elsewhere) return {};
-    return end->entries;
-}
-
-bool is_empty_zip(Source& source) {
-    constexpr std::size_t comment_at = 20;
-    std::array<char, 22> end{};
-    if (source.read_at(0, end) < end.size() || !source.size()) return false;
-    if (std::string_view(end.data(), 4) != "PK\x05\x06"sv) return false;
-    const bool nothing =
-        std::all_of(end.begin() + 4, end.begin() + comment_at, [](char byte) { return byte == 0; });
-    const std::string_view record(end.data(), end.size());
-    const std::uint64_t comment =
-        at(record, comment_at) + std::uint64_t{256} * at(record, comment_at + 1);
-    return nothing && *source.size() == end.size() + comment;
+    return end && end->is_of_volume;
 }
 
 bool is_named_as_volume(std::string_view name) {

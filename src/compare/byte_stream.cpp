@@ -170,6 +170,14 @@ std::int64_t SourceStream::seek(std::int64_t offset, int whence) {
     return place;
 }
 
+std::size_t SourceStream::read_at(std::uint64_t offset, std::span<char> out) {
+    const bool held =
+        offset >= first_ && offset - first_ <= length_ && out.size() <= length_ - (offset - first_);
+    if (!held) return source_.read_at(offset, out);
+    std::copy_n(buffer_.get() + (offset - first_), out.size(), out.begin());
+    return out.size();
+}
+
 std::unique_ptr<ByteStream> decompressed(Source& source, std::size_t chunk,
                                          const std::function<bool()>& stopping) {
     unsigned char magic[2] = {};

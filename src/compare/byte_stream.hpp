@@ -33,6 +33,9 @@ class SourceStream final : public ByteStream {
     // Where next() goes on; as lseek. What the last chunk holds is not read again. -1 where the
     // source has no such place.
     [[nodiscard]] std::int64_t seek(std::int64_t offset, int whence);
+    // As the source's; next() goes on where it was, and what the last chunk holds is not read
+    // again.
+    [[nodiscard]] std::size_t read_at(std::uint64_t offset, std::span<char> out);
 
    private:
     Source& source_;

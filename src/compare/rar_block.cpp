@@ -1,8 +1,9 @@
 #include "rar_block.hpp"
 
 #include <array>
-#include <span>
 #include <string_view>
+
+#include "fields.hpp"
 
 namespace filetree::compare {
 namespace {
@@ -13,40 +14,6 @@ using namespace std::string_view_literals;
 constexpr std::string_view marker4 = "Rar!\x1a\x07\x00"sv;
 constexpr std::string_view marker5 = "Rar!\x1a\x07\x01\x00"sv;
 constexpr std::size_t longest_fields = 96;  // of those that are looked at
-
-// Takes numbers off the front; 0 behind the end.
-class Fields {
-   public:
-    explicit Fields(std::span<const char> bytes) : bytes_(bytes) {}
-
-    void skip(std::size_t size) { place_ += size; }
-    // Of 8 bytes at most.
-    std::uint64_t fixed(std::size_t size) {
-        std::uint64_t value = 0;
-        for (std::size_t i = 0; i < size; ++i) value |= std::uint64_t{byte()} << 8 * i;
-        return value;
-    }
-    // 7 bits a byte, the least ones first.
-    std::uint64_t variable() {
-        std::uint64_t value = 0;
-        for (unsigned shift = 0; shift < 63; shift += 7) {
-            const std::uint8_t bits = byte();
-            value |= std::uint64_t{bits & 0x7fU} << shift;
-            if ((bits & 0x80U) == 0) break;
-        }
-        return value;
-    }
-    [[nodiscard]] std::size_t used() const noexcept { return place_; }
-
-   private:
-    std::uint8_t byte() {
-        const std::size_t place = place_++;
-        return place < bytes_.size() ? static_cast<std::uint8_t>(bytes_[place]) : std::uint8_t{0};
-    }
-
-    std::span<const char> bytes_;
-    std::size_t place_ = 0;
-};
 
 // CRC (2), kind (1), flags (2), size (2); of a file and what is like one: packed size (4), size
 // (4), host (1), CRC (4), time (4), version (1), method (1), name's size (2), attributes (4), upper

@@ -57,6 +57,21 @@ def zip_of(entries: Iterable[tuple[str, bytes]], method: int = zipfile.ZIP_DEFLA
     return buffer.getvalue()
 
 
+def zip_files(content: bytes) -> Files | None:
+    """What Python's reader, which goes by the central directory, finds in a zip.
+
+    None where it does not try: a higher version of the format is asked for.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+            return {os.path.normpath(name): archive.read(name) for name in names}
+    except NotImplementedError as error:
+        if "zip file version" in str(error):
+            return None
+        raise
+
+
 def cpio_of(entries: Iterable[tuple[str, bytes]]) -> bytes:
     """A cpio of the format newc, in this order."""
     parts = []

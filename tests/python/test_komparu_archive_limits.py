@@ -12,7 +12,6 @@ import random
 import subprocess
 import sys
 import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import archives
 import komparu
 import pytest
 import support
-from archives import BLOCK, MAKERS, QUICK_MAKERS, Files, run, tar_of, zip_of
+from archives import BLOCK, MAKERS, QUICK_MAKERS, Files, run, tar_of, zip_files, zip_of
 
 MEBI = 1 << 20
 BIG = bool(os.environ.get("FILETREE_BIG_ARCHIVES"))
@@ -199,19 +198,14 @@ def _tar_files(content: bytes) -> Files:
     return files
 
 
-def _zip_files(content: bytes) -> Files:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {os.path.normpath(name): archive.read(name) for name in archive.namelist()}
-
-
-READERS: dict[str, Callable[[bytes], Files]] = {
+READERS: dict[str, Callable[[bytes], Files | None]] = {
     "tar gnu": _tar_files,
     "tar pax": _tar_files,
     "tar.gz": lambda content: _tar_files(gzip.decompress(content)),
     "tar.bz2": lambda content: _tar_files(bz2.decompress(content)),
     "tar.xz": lambda content: _tar_files(lzma.decompress(content)),
-    "zip": _zip_files,
-    "zip stored": _zip_files,
+    "zip": zip_files,
+    "zip stored": zip_files,
 }
 
 
@@ -233,11 +227,7 @@ def test_a_corrupt_byte_never_makes_a_wrong_equal(pair: Pair, kind: str) -> None
             continue
         outcomes["equal" if found.equal else "different"] += 1
         if found.equal:
-            try:
-                read = READERS[kind](bytes(corrupt))
-            except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, NotImplementedError):
-                continue  # what that reader minds is not content: a time, a version
-            assert read == FILES, f"seed {seed}"
+            assert READERS[kind](bytes(corrupt)) in (FILES, None), f"seed {seed}"
     assert outcomes["error"] > 0
 
 
@@ -250,18 +240,6 @@ def test_checksums_are_looked_at(pair: Pair, kind: str) -> None:
     made[len(made) // 2] ^= 1
     with pytest.raises(komparu.ArchiveError):
         compare(pair, bytes(made), tar_of([("a", content)]))
-
-
-def test_zip_entries_that_share_their_content_are_an_error(pair: Pair) -> None:
-    """All but one of them would be lost."""
-    made = zip_of([("a", b"1"), ("c", b"2")])
-    directory = made.index(b"PK\1\2")
-    end = made.index(b"PK\5\6")
-    records = made[directory:end].replace(b"a", b"b", 1) + made[directory:end]
-    size = (len(records)).to_bytes(4, "little")
-    tail = made[end : end + 8] + b"\4\0\4\0" + size + made[end + 16 :]
-    with pytest.raises(komparu.ArchiveError, match="4 entries, and has 2"):
-        compare(pair, made, made[:directory] + records + tail)
 
 
 def test_gzips_own_checksum_and_length_are_looked_at(pair: Pair) -> None:
