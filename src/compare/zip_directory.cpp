@@ -75,12 +75,16 @@ std::optional<ZipEnd> placed(ZipEnd end, std::uint64_t place, std::uint64_t told
     return end;
 }
 
-std::optional<ZipEnd> zip64_end(Source& source, std::uint64_t place) {
+// `locator` is where that lies, right behind it.
+std::optional<ZipEnd> zip64_end(Source& source, std::uint64_t place, std::uint64_t locator) {
+    if (place > locator) return {};
     std::array<char, end64_size> bytes{};
     const std::size_t length = source.read_at(place, bytes);
     if (!std::string_view(bytes.data(), length).starts_with("PK\x06\x06"sv)) return {};
     Fields fields(bytes);
-    fields.skip(32);
+    fields.skip(4);
+    if (place + 12 + fields.fixed(8) != locator) return {};
+    fields.skip(20);
     ZipEnd end{.zip64 = true};
     end.entries = fields.fixed(8);
     end.size = fields.fixed(8);
@@ -106,7 +110,7 @@ std::optional<ZipEnd> zip_end(Source& source) {
         if (locator.starts_with("PK\x06\x07"sv)) {
             Fields place(locator);
             place.skip(8);
-            return zip64_end(source, place.fixed(8));
+            return zip64_end(source, place.fixed(8), begin + found - locator_size);
         }
     }
     fields.skip(4);

@@ -216,18 +216,26 @@ def test_a_number_of_entries_that_is_not_true(is_same: Callable[..., bool]) -> N
         refused(bytes(made), is_same, f"says it has {number} entries, and has 4")
 
 
-def test_two_directories_of_one_archive(is_same: Callable[..., bool]) -> None:
-    """Some programs go by where the end says that the directory is, some by what lies before it."""
-    one, other = zip_of(FILES.items()), zip_of([("other", b"2")])
-    first, end = one.index(RECORD), one.index(END)
-    shift = struct.pack("<I", first)
-    second = bytearray(other[: other.index(END)])
-    second[-len("other") - 4 : -len("other")] = struct.pack("<I", len(one[:end]))
-    records = bytes(second[second.index(RECORD) :])
-    whole = one[:end] + bytes(second)
-    for count, size in ((4, end - first), (1, len(records))):
-        numbers = struct.pack("<HHII", count, count, size, first)[:-4] + shift
-        refused(whole + END + bytes(4) + numbers + bytes(2), is_same)
+def test_of_two_archives_in_one_the_last_counts(is_same: Callable[..., bool]) -> None:
+    one, other = ({"a": b"1"}, {"a": b"2"})
+    whole = zip_of(one.items()) + zip_of(other.items())
+    assert zip_files(whole) == other
+    assert is_same(whole, other)
+    assert not is_same(whole, one)
+
+
+def test_two_archives_in_one_of_which_programs_take_either(is_same: Callable[..., bool]) -> None:
+    """In zip64 there are two places more that can be gone by, or not."""
+    one, other = in_zip64({"a": b"1"}), in_zip64({"a": b"2"})
+    whole = one + other
+    assert zip_files(whole) == {"a": b"2"}
+    refused(whole, is_same, "directory is not where it says")
+
+    place = whole.rindex(b"PK\6\7") + 8
+    end = struct.unpack_from("<Q", whole, place)[0] + len(one)
+    whole = whole[:place] + struct.pack("<Q", end) + whole[place + 8 :]
+    assert zip_files(whole) == {"a": b"2"}
+    refused(whole, is_same, "not what the central directory says")
 
 
 def test_sizes_of_the_directory_that_are_not_true(is_same: Callable[..., bool]) -> None:
@@ -237,8 +245,10 @@ def test_sizes_of_the_directory_that_are_not_true(is_same: Callable[..., bool]) 
         refused(made[:-10] + struct.pack("<I", wrong) + made[-6:], is_same)
     in64 = in_zip64(FILES)
     place = in64.index(b"PK\6\6") + 40
-    for wrong in (0, 1, len(in64), 1 << 40, (1 << 64) - 1):
-        refused(in64[:place] + struct.pack("<Q", wrong) + in64[place + 8 :], is_same)
+    # Of the directory, its place, the end's place.
+    for field in (place, place + 8, in64.index(b"PK\6\7") + 8):
+        for wrong in (0, 1, len(in64), 1 << 40, 1 << 63, (1 << 64) - 1):
+            refused(in64[:field] + struct.pack("<Q", wrong) + in64[field + 8 :], is_same)
 
 
 def test_an_extra_field_of_zip64_that_is_cut_off(is_same: Callable[..., bool]) -> None:
