@@ -225,16 +225,17 @@ def test_of_two_archives_in_one_the_last_counts(is_same: Callable[..., bool]) ->
 
 
 def test_two_archives_in_one_of_which_programs_take_either(is_same: Callable[..., bool]) -> None:
-    """In zip64 there are two places more that can be gone by, or not."""
+    """In zip64 there are two places more that can be gone by, or not.
+
+    Python's reader takes the last one, and as of 3.13 none.
+    """
     one, other = in_zip64({"a": b"1"}), in_zip64({"a": b"2"})
     whole = one + other
-    assert zip_files(whole) == {"a": b"2"}
     refused(whole, is_same, "directory is not where it says")
 
     place = whole.rindex(b"PK\6\7") + 8
     end = struct.unpack_from("<Q", whole, place)[0] + len(one)
     whole = whole[:place] + struct.pack("<Q", end) + whole[place + 8 :]
-    assert zip_files(whole) == {"a": b"2"}
     refused(whole, is_same, "not what the central directory says")
 
 
