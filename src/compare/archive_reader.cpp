@@ -117,7 +117,9 @@ class ArchiveReader::State {
     }
     // Read when libarchive has read it.
     [[nodiscard]] ZipDirectory& zip_directory() {
-        if (!zip_directory_) zip_directory_.emplace(source_, *seekable_, stopping_);
+        if (!zip_directory_) {
+            zip_directory_.emplace(source_, *seekable_, header_allowance(), stopping_);
+        }
         return *zip_directory_;
     }
     void charge_overhead(std::uint64_t position);
@@ -262,7 +264,8 @@ void ArchiveReader::State::describe(archive_entry* header, ArchiveEntry& entry) 
     const auto type = archive_entry_filetype(header);
     // A symlink's text is read with the header.
     if (is_zip()) {
-        zip_directory().check_next(type == AE_IFLNK ? std::nullopt : std::optional(position()));
+        zip_directory().check_next(type == AE_IFDIR,
+                                   type == AE_IFLNK ? std::nullopt : std::optional(position()));
     }
     const char* const link = archive_entry_hardlink(header);
     if (type != AE_IFREG) size_.reset();  // of a symlink's text, in cpio

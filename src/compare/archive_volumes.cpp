@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "fields.hpp"
 #include "zip_directory.hpp"
 
 namespace filetree::compare {
@@ -26,20 +27,12 @@ bool is_rar4_volume(std::string_view head) {
 // extra area's size if flag 1 is set, the archive's flags.
 bool is_rar5_volume(std::string_view head) {
     if (!head.starts_with("Rar!\x1a\x07\x01\x00"sv)) return false;
-    std::size_t place = 12;
-    const auto number = [&] {
-        std::uint64_t value = 0;
-        for (unsigned shift = 0; shift < 63 && place < head.size(); shift += 7) {
-            const std::uint8_t byte = at(head, place++);
-            value |= std::uint64_t{byte & 0x7fU} << shift;
-            if ((byte & 0x80U) == 0) break;
-        }
-        return value;
-    };
-    (void)number();
-    if (number() != 1) return false;
-    if ((number() & 1U) != 0) (void)number();
-    return (number() & 1U) != 0;
+    Fields fields(head);
+    fields.skip(12);
+    (void)fields.variable();
+    if (fields.variable() != 1) return false;
+    if ((fields.variable() & 1U) != 0) (void)fields.variable();
+    return (fields.variable() & 1U) != 0;
 }
 
 }  // namespace

@@ -143,18 +143,20 @@ class FilterStream final : public ByteStream {
 }  // namespace
 
 SourceStream::SourceStream(Source& source, std::size_t chunk, std::function<bool()> stopping)
-    : source_(source), chunk_(chunk), stopping_(std::move(stopping)), buffer_(new char[chunk]) {}
+    : source_(source), chunk_(chunk), stopping_(std::move(stopping)) {}
 
 std::span<const char> SourceStream::next() {
     if (stopping_()) throw CompareError::cancelled();
-    if (position_ < first_ || position_ >= first_ + length_) {
-        length_ = 0;
-        length_ = source_.read_at(position_, {buffer_.get(), chunk_});
-        first_ = position_;
+    if (!last_.holds(position_)) {
+        if (keeps_before_) std::swap(last_, before_);
+        if (!last_.bytes) last_.bytes.reset(new char[chunk_]);
+        last_.length = 0;
+        last_.length = source_.read_at(position_, {last_.bytes.get(), chunk_});
+        last_.first = position_;
     }
-    const auto skipped = static_cast<std::size_t>(position_ - first_);
-    position_ = first_ + length_;
-    return {buffer_.get() + skipped, length_ - skipped};
+    const std::span<const char> bytes = last_.from(position_);
+    position_ += bytes.size();
+    return bytes;
 }
 
 std::int64_t SourceStream::seek(std::int64_t offset, int whence) {
@@ -171,11 +173,19 @@ std::int64_t SourceStream::seek(std::int64_t offset, int whence) {
 }
 
 std::size_t SourceStream::read_at(std::uint64_t offset, std::span<char> out) {
-    const bool held =
-        offset >= first_ && offset - first_ <= length_ && out.size() <= length_ - (offset - first_);
-    if (!held) return source_.read_at(offset, out);
-    std::copy_n(buffer_.get() + (offset - first_), out.size(), out.begin());
-    return out.size();
+    keeps_before_ = true;
+    std::size_t done = 0;
+    while (done < out.size()) {
+        const std::uint64_t place = offset + done;
+        if (!last_.holds(place) && !before_.holds(place)) {
+            return done + source_.read_at(place, out.subspan(done));
+        }
+        const std::span<const char> held = (last_.holds(place) ? last_ : before_).from(place);
+        const std::size_t part = std::min(held.size(), out.size() - done);
+        std::copy_n(held.begin(), part, out.begin() + static_cast<std::ptrdiff_t>(done));
+        done += part;
+    }
+    return done;
 }
 
 std::unique_ptr<ByteStream> decompressed(Source& source, std::size_t chunk,

@@ -33,18 +33,32 @@ class SourceStream final : public ByteStream {
     // Where next() goes on; as lseek. What the last chunk holds is not read again. -1 where the
     // source has no such place.
     [[nodiscard]] std::int64_t seek(std::int64_t offset, int whence);
-    // As the source's; next() goes on where it was, and what the last chunk holds is not read
-    // again.
+    // As the source's; next() goes on where it was. What the last chunk holds is not read again,
+    // and, from the first call on, what the one before it holds.
     [[nodiscard]] std::size_t read_at(std::uint64_t offset, std::span<char> out);
 
    private:
+    struct Chunk {
+        [[nodiscard]] bool holds(std::uint64_t place) const noexcept {
+            return place >= first && place - first < length;
+        }
+        // From a place that it holds.
+        [[nodiscard]] std::span<const char> from(std::uint64_t place) const noexcept {
+            return std::span(bytes.get(), length).subspan(static_cast<std::size_t>(place - first));
+        }
+
+        std::unique_ptr<char[]> bytes;
+        std::uint64_t first = 0;  // where it is in the source
+        std::size_t length = 0;
+    };
+
     Source& source_;
     const std::size_t chunk_;
     const std::function<bool()> stopping_;
-    std::unique_ptr<char[]> buffer_;
+    Chunk last_;
+    Chunk before_;
+    bool keeps_before_ = false;
     std::uint64_t position_ = 0;  // of what comes next
-    std::uint64_t first_ = 0;     // of what is in buffer_
-    std::size_t length_ = 0;      // of that
 };
 
 // What a compressed source holds: gzip, bzip2, xz, lzma, zstd or lz4, one layer of it. Null when it

@@ -94,7 +94,7 @@ def by_program(files: Files, place: Path, *command: str) -> bytes:
 MAKERS: dict[str, Callable[[Files, Path], bytes]] = {
     "zip64": lambda files, _: in_zip64(files),
     "streamed": lambda files, _: streamed(files),
-    "behind a program": lambda files, _: os.urandom(5000) + zip_of(files.items()),
+    "behind a program": lambda files, _: b"MZ" + os.urandom(5000) + zip_of(files.items()),
     "with a comment": lambda files, _: (
         zip_of(files.items())[:-2] + struct.pack("<H", 9) + b"a comment"
     ),
@@ -194,6 +194,13 @@ def test_another_method_in_the_directory(is_same: Callable[..., bool]) -> None:
     refused(bytes(made), is_same, "not what the central directory says")
 
 
+def test_a_method_that_nobody_knows(is_same: Callable[..., bool]) -> None:
+    """Its first byte is that of what is stored."""
+    made = bytearray(zip_of([("a", b"1")], zipfile.ZIP_STORED))
+    made[9] = made[made.index(RECORD) + 11] = 1
+    refused(bytes(made), is_same, "unknown compression method")
+
+
 def test_encrypted_by_the_directory_alone(is_same: Callable[..., bool]) -> None:
     made = bytearray(zip_of([("d/c", b"")]))
     made[made.index(RECORD) + 8] |= 1
@@ -216,7 +223,8 @@ def test_a_number_of_entries_that_is_not_true(is_same: Callable[..., bool]) -> N
         refused(bytes(made), is_same, f"says it has {number} entries, and has 4")
 
 
-def test_of_two_archives_in_one_the_last_counts(is_same: Callable[..., bool]) -> None:
+def test_what_the_directory_does_not_name_is_not_there(is_same: Callable[..., bool]) -> None:
+    """By the format's definition; who reads zip as a stream takes it for the first archive."""
     one, other = ({"a": b"1"}, {"a": b"2"})
     whole = zip_of(one.items()) + zip_of(other.items())
     assert zip_files(whole) == other
@@ -224,19 +232,126 @@ def test_of_two_archives_in_one_the_last_counts(is_same: Callable[..., bool]) ->
     assert not is_same(whole, one)
 
 
-def test_two_archives_in_one_of_which_programs_take_either(is_same: Callable[..., bool]) -> None:
-    """In zip64 there are two places more that can be gone by, or not.
+def test_a_directory_by_its_attributes_that_has_content(is_same: Callable[..., bool]) -> None:
+    """Its name says that it is a file, and so do other readers."""
+    unix = zipfile.ZipInfo("d/c")
+    unix.create_system, unix.external_attr = 3, (stat.S_IFDIR | 0o755) << 16
+    dos = zipfile.ZipInfo("d/c")
+    dos.create_system, dos.external_attr = 0, 0x10
+    for info in (unix, dos):
+        for content in (b"content", b""):
+            buffer = io.BytesIO()
+            with zipfile.ZipFile(buffer, "w") as archive:
+                archive.writestr(info, content)
+            assert zip_files(buffer.getvalue()) == {"d/c": content}
+            refused(buffer.getvalue(), is_same, "a directory that is a file as well")
+    named = zipfile.ZipInfo("d/")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(named, b"content")
+    refused(buffer.getvalue(), is_same, "a directory that is a file as well")
 
-    Python's reader takes the last one, and as of 3.13 none.
-    """
+
+def with_extra_fields(header: bytes, record: bytes) -> bytes:
+    """A file a, with extra fields before its content and in the directory."""
+    numbers = struct.pack("<HHHIIIIH", 20, 0, 0, 0x21 << 16, zlib.crc32(b"1"), 1, 1, 1)
+    entry = LOCAL + numbers + struct.pack("<H", len(header)) + b"a" + header + b"1"
+    rest = struct.pack("<HHHHII", len(record), 0, 0, 0, 0, 0)
+    directory = RECORD + struct.pack("<H", 20) + numbers + rest + b"a" + record
+    sizes = struct.pack("<HHIIH", 1, 1, len(directory), len(entry), 0)
+    return entry + directory + END + bytes(4) + sizes
+
+
+def test_a_name_in_an_extra_field(is_same: Callable[..., bool]) -> None:
+    """Info-ZIP's Unicode path, which some take before the name, and some do not."""
+
+    def field(name: bytes) -> bytes:
+        body = struct.pack("<BI", 1, zlib.crc32(b"a")) + name
+        return struct.pack("<HH", 0x7075, len(body)) + body
+
+    b, c = field(b"b"), field(b"c")
+    assert is_same(with_extra_fields(b"", b""), {"a": b"1"})
+    assert is_same(with_extra_fields(b, b), {"b": b"1"})
+    for header, record in ((b, b""), (b"", b), (b, c), (b + c, b), (b, b + c)):
+        refused(with_extra_fields(header, record), is_same, "not what the central directory says")
+
+
+def test_a_type_in_an_extra_field(is_same: Callable[..., bool]) -> None:
+    """By libarchive's own field, which is before the content only, a file is a directory."""
+    attributes = struct.pack("<BHI", 1 | 4, 3 << 8, (stat.S_IFDIR | 0o755) << 16)
+    field = struct.pack("<HH", 0x6C78, len(attributes)) + attributes
+    assert zip_files(with_extra_fields(field, b"")) == {"a": b"1"}
+    refused(with_extra_fields(field, b""), is_same, "a directory that is a file as well")
+
+
+def test_a_name_with_a_zero(is_same: Callable[..., bool]) -> None:
+    made = zip_of([("a?b", b"1")]).replace(b"a?b", b"a\0b")
+    refused(made, is_same, "a zero in its name")
+
+
+def test_numbers_before_the_content_that_are_not_true(is_same: Callable[..., bool]) -> None:
+    """Those who read zip as a stream go by them; libarchive takes 0 for what is told elsewhere."""
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        made = zip_of([("a", b"some content")], method)
+        for field in (14, 18, 22):
+            refused(
+                made[:field] + bytes(4) + made[field + 4 :],
+                is_same,
+                "not what the central directory says",
+            )
+
+
+def test_two_archives_in_one_of_which_programs_take_either(is_same: Callable[..., bool]) -> None:
+    """In zip64 there are more places that can be gone by, or not."""
     one, other = in_zip64({"a": b"1"}), in_zip64({"a": b"2"})
     whole = one + other
-    refused(whole, is_same, "directory is not where it says")
+    why = "directory is not where it says"
+    refused(whole, is_same, why)
 
-    place = whole.rindex(b"PK\6\7") + 8
-    end = struct.unpack_from("<Q", whole, place)[0] + len(one)
-    whole = whole[:place] + struct.pack("<Q", end) + whole[place + 8 :]
-    refused(whole, is_same, "not what the central directory says")
+    def replaced(content: bytes, place: int, number: int, form: str) -> bytes:
+        packed = struct.pack(form, number)
+        return content[:place] + packed + content[place + len(packed) :]
+
+    locator, end = whole.rindex(b"PK\6\7"), whole.rindex(END)
+    end64 = struct.unpack_from("<Q", whole, locator + 8)[0] + len(one)
+    whole = replaced(whole, locator + 8, end64, "<Q")
+    refused(whole, is_same, why)
+    directory = struct.unpack_from("<Q", whole, end64 + 48)[0]
+    # With the true place of the directory it is a whole archive, whose only entry is elsewhere.
+    moved = replaced(whole, end64 + 48, directory + len(one), "<Q")
+    refused(moved, is_same, "share|not what the central directory says|not there|Inconsistent")
+
+    sound = in_zip64({"a": b"1"})
+    assert is_same(sound, {"a": b"1"})
+    locator, end = sound.index(b"PK\6\7"), sound.index(END)
+    end64 = sound.index(b"PK\6\6")
+    for place, number, form in (
+        (locator + 4, 1, "<I"),  # the disk
+        (locator + 16, 0, "<I"),  # disks
+        (end64 + 16, 1, "<I"),
+        (end64 + 20, 1, "<I"),
+        (end64 + 24, 2, "<Q"),  # entries on this disk
+        (end64 + 4, 43, "<Q"),  # its own size
+        (end + 8, 2, "<H"),  # entries, beside those of the zip64
+        (end + 10, 2, "<H"),
+        (end + 12, 5, "<I"),  # the directory's size
+        (end + 16, 0, "<I"),  # and its place
+    ):
+        refused(replaced(sound, place, number, form), is_same)
+    # They may be told twice, if they are the same.
+    numbers = struct.pack("<HHII", 1, 1, end64 - sound.index(RECORD), sound.index(RECORD))
+    assert is_same(sound[: end + 8] + numbers + sound[end + 20 :], {"a": b"1"})
+
+
+def test_a_comment_that_is_cut_off(is_same: Callable[..., bool]) -> None:
+    made = zip_of(FILES.items())[:-2] + struct.pack("<H", 9) + b"a comment"
+    assert is_same(made, FILES)
+    refused(made[:-1], is_same)
+
+
+def test_a_comment_with_the_mark_of_an_end(is_same: Callable[..., bool]) -> None:
+    made = zip_of(FILES.items())[:-2] + struct.pack("<H", 8) + b"see " + END
+    assert is_same(made, FILES)
 
 
 def test_sizes_of_the_directory_that_are_not_true(is_same: Callable[..., bool]) -> None:
