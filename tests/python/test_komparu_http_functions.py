@@ -339,6 +339,16 @@ def test_an_archive_in_order_is_fetched_once(server: Nginx, documents: Path) -> 
     assert len(server.log()) == 1
 
 
+def test_a_zip_takes_few_requests_however_many_entries_it_has(
+    server: Nginx, documents: Path
+) -> None:
+    """Its end, its directory (libarchive's reading, and ours), its beginning, and all the rest."""
+    (documents / "a.zip").write_bytes(zip_of({f"name {i}": b"%100d" % i for i in range(10_000)}))
+    assert (documents / "a.zip").stat().st_size > MEBI
+    assert komparu.compare_archive(server.url("/a.zip"), documents / "a.zip").equal
+    assert len(server.log()) <= 8
+
+
 def test_archives_that_are_none(server: Nginx, documents: Path) -> None:
     (documents / "text").write_bytes(b"text")
     (documents / "whole.zip").write_bytes(zip_of(FILES))
