@@ -24,6 +24,8 @@ from typing import Any
 import machine
 
 INTERVAL = 5.0
+DISCARD = "discard"
+DISCARD_FLAT = "discard, flat"  # all in one directory
 
 
 def _options(threshold: str = "256MB") -> dict[str, Any]:
@@ -39,17 +41,17 @@ def _options(threshold: str = "256MB") -> dict[str, Any]:
     }
 
 
-def _tree(files: int) -> Any:
+def _tree(files: int, flat: bool = False) -> Any:
     from pwalk import _core
 
-    return _core.synthetic_file_system(_core.SyntheticTree(files), b"t")
+    return _core.synthetic_file_system(_core.SyntheticTree(files, flat), b"t")
 
 
-def _discard(files: int) -> dict[str, float]:
+def _discard(files: int, flat: bool) -> dict[str, float]:
     from pwalk import _arguments, _core
 
     begun = time.monotonic()
-    core = _core.Scan(b"t", _arguments.report_options(**_options()), _tree(files))
+    core = _core.Scan(b"t", _arguments.report_options(**_options()), _tree(files, flat))
     rows = 0
     while (batch := core.next(1.0)) is not False:
         if isinstance(batch, _core.Batch):
@@ -95,8 +97,8 @@ def _write(files: int, form: str, work: Path, interval: float | None) -> dict[st
 
 def _measure_here(files: int, what: str, work: Path) -> None:
     """What a child does: measure once, and say what came of it."""
-    if what == "discard":
-        figures = _discard(files)
+    if what in (DISCARD, DISCARD_FLAT):
+        figures = _discard(files, what == DISCARD_FLAT)
     else:
         form, _, interval = what.partition("+")
         figures = _write(files, form, work, float(interval) if interval else None)
@@ -122,9 +124,10 @@ def _measure(files: float, what: str, work: Path) -> dict[str, Any]:
 def _curve(target: Path, largest: float, discard: float, work: Path) -> None:
     watch = machine.Watch()
     sizes = [10**power for power in range(6, 10) if 10**power <= largest]
-    runs = [_measure(size, "discard", work) for size in sizes]
+    runs = [_measure(size, DISCARD, work) for size in sizes]
     if discard > largest:
-        runs.append(_measure(discard, "discard", work))
+        runs.append(_measure(discard, DISCARD, work))
+    runs += [_measure(size, DISCARD_FLAT, work) for size in sizes]
     runs += [_measure(size, "parquet", work) for size in sizes]
     runs += [_measure(size, "parquet+60", work) for size in sizes]
     data = {

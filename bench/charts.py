@@ -194,6 +194,7 @@ def of_group(
 
 CURVES = {
     "discard": ("rows discarded", "#0072B2", "o"),
+    "discard, flat": ("rows discarded, one directory", "#56B4E9", "v"),
     "parquet": ("Parquet", "#E69F00", "s"),
     "parquet+60": ("Parquet, with checkpoints", "#009E73", "^"),
 }

@@ -189,9 +189,9 @@ def _scaling(scaling: dict[str, Any], verdicts: list[Verdict]) -> str:
     machine = ", ".join(f"{label} {value}" for label, value in scaling["machine"].items())
     parts = (
         "## Reports of computed trees\n\n![Rate and memory](scaling.svg)",
-        "Nothing is read from a disk. *discard*: rows are made and dropped; *parquet+60*: with a "
-        "checkpoint each minute. Each measurement once, in a process of its own: "
-        "`python bench/billions.py measure scaling.json`.",
+        "Nothing is read from a disk. *discard*: rows are made and dropped; *flat*: all files are "
+        "in one directory; *parquet+60*: with a checkpoint each minute. Each measurement once, in "
+        "a process of its own: `python bench/billions.py measure scaling.json`.",
         f"{machine}. {_when(around)}",
         table(head, rows, right=1),
         table(("Goal", "Scenario", "What is asked for", "Measured", ""), _goal_rows(verdicts)),

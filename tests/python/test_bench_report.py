@@ -89,6 +89,7 @@ SCALING: Record = {
     "circumstances": made_up()["scenes"]["warm"]["circumstances"],
     "runs": [
         {"what": "discard", "files": 10**9, "rows": 10**9, "seconds": 50.0, "peak_mib": 71.0},
+        {"what": "discard, flat", "files": 10**7, "rows": 10**7, "seconds": 2.0, "peak_mib": 257.0},
         {
             "what": "parquet",
             "files": 10**6,
@@ -181,7 +182,9 @@ def test_what_did_not_run_is_not_measured_and_counted_so(page: str) -> None:
     heading = goals.partition("\n")[0]
     assert f"{statuses.count('not measured')} not measured" in heading
     assert f"{statuses.count('**MISSED**')} MISSED" in heading
-    assert statuses.count("**MISSED**") == 3  # CSV beside pwalk 3.0, and beside bfs; compare()
+    assert (
+        statuses.count("**MISSED**") == 4
+    )  # CSV beside pwalk 3.0, and bfs; compare(); one directory
 
 
 def test_a_ratio_that_rounds_to_its_limit_says_on_which_side_it_is(report: Reporter) -> None:
@@ -224,6 +227,12 @@ def test_each_scenario_has_its_time_its_load_its_checks_and_its_commands(page: s
 def test_scaling_is_judged_and_shown(page: str, folder: Path) -> None:
     assert rows_of(section(page, "Goals"), "5", "scaling")[0][3:] == ["50.0 s", "met"]
     assert rows_of(page, "discard", "1,000,000,000", "50.00", "20.00", "71")
+    flat = rows_of(section(page, "Goals"), "5", "scaling")[2]
+    assert flat[2:] == [
+        "ours: rows discarded, one directory at most 256 MiB",
+        "257 MiB at 10,000,000 files",
+        "**MISSED**",
+    ]
     assert json.loads((folder / "scaling.json").read_text()) == SCALING
 
 
@@ -243,7 +252,7 @@ def test_a_chart_of_what_is_no_longer_in_the_record_goes(report: Reporter, tmp_p
 
 def test_without_scaling_its_goal_is_not_measured(report: Reporter) -> None:
     page = written(report(made_up())).read_text()
-    assert [row[-1] for row in rows_of(page, "5", "scaling")] == ["not measured"] * 2
+    assert [row[-1] for row in rows_of(page, "5", "scaling")] == ["not measured"] * 3
     assert "scaling.svg" not in page
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -322,3 +324,32 @@ def test_the_top_itself_may_be_oddly_named(tree: Path) -> None:
     top.mkdir()
     (top / "inside").touch()
     support.assert_same_rows(pa.table(pwalk.scan(top)), oracle.expected_rows(top))
+
+
+def test_one_huge_directory_takes_no_more_memory_than_a_small_one() -> None:
+    """3,000,000 names with their attributes would need several hundred MB."""
+    code = """
+import resource
+from pwalk import _arguments, _core
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def rows(files):
+    tree = _core.synthetic_file_system(_core.SyntheticTree(files, flat=True), b"t")
+    options = _arguments.report_options(
+        max_threads=4, max_inflight=None, stall_timeout=300.0, ignore_snapshots=True,
+        one_file_system=False, max_depth=None, exclude=[], buffer_threshold="4MB",
+    )
+    scan, rows = _core.Scan(b"t", options, tree), 0
+    while (batch := scan.next(1.0)) is not False:
+        rows += batch.rows if isinstance(batch, _core.Batch) else 0
+    return rows
+
+assert rows(100_000) == 100_001
+before = peak()
+assert rows(3_000_000) == 3_000_001
+print(peak() - before)
+"""
+    grown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert float(grown.stdout) < 32, f"{grown.stdout} MiB"
