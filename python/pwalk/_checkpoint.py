@@ -20,7 +20,7 @@ from pwalk._stream import POLL_INTERVAL
 if TYPE_CHECKING:
     from pwalk._report import Target
 
-_ROWS_AT_ONCE = 1 << 20
+_ROWS_AT_ONCE = 1 << 18
 # Seconds that a scan may take to come to rest once it has been told to stop.
 _REST_PATIENCE = 15.0
 
@@ -260,6 +260,8 @@ def write_whole(
                 Path(os.fsdecode(path)).open("rb") as file,
                 pyarrow.parquet.ParquetFile(file) as part,
             ):
-                for batch in part.iter_batches(_ROWS_AT_ONCE):
-                    whole.add(batch)
+                # Each by itself: one iterator over all would keep some of each until its end.
+                for group in range(part.num_row_groups):
+                    for batch in part.iter_batches(_ROWS_AT_ONCE, row_groups=[group]):
+                        whole.add(batch)
         whole.finish(metadata())

@@ -15,6 +15,9 @@ AFTER_A_FORK = "has an allocator whose lock another thread may have held at the 
 MEMORY = "keeps what has been freed for a while"
 
 REASONS = {
+    "test_checkpoint_resumed.py": {
+        "test_putting_a_large_part_together_takes_the_memory_of_some_row_groups": MEMORY,
+    },
     "test_cmake_package.py": {
         "test_another_project_finds_links_and_uses_the_installed_core": NOT_THESE_MODULES,
     },

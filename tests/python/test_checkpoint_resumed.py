@@ -57,6 +57,35 @@ def job_for(top: Path, tmp_path: Path, form: str = "csv") -> Job:
     return Job(tmp_path / "job", top, form).prepare()
 
 
+def test_putting_a_large_part_together_takes_the_memory_of_some_row_groups(tmp_path: Path) -> None:
+    """All of its rows would be 3 GB; an iterator over the whole part kept some of each group."""
+    code = """
+import os, resource, sys, types
+import pyarrow, pyarrow.parquet
+from pwalk import _checkpoint, _core, _report
+
+part, whole = sys.argv[1:]
+tree = _core.synthetic_file_system(_core.SyntheticTree(12_000_000), b"t")
+if not os.path.exists(part):
+    _report.run_report(
+        b"t", "parquet", part, None, True, None, tree, None,
+        max_threads=None, max_inflight=None, stall_timeout=300.0, ignore_snapshots=True,
+        one_file_system=False, max_depth=None, exclude=[], buffer_threshold="16MB",
+    )
+    sys.exit()
+pyarrow.set_cpu_count(2)
+complete = types.SimpleNamespace(parts=lambda: [os.fsencode(part)])
+target = _report.Target("parquet", "zstd", whole, True)
+with open(whole, "wb") as file:
+    _checkpoint.write_whole(complete, target, None, file.fileno(), dict)
+assert pyarrow.parquet.read_metadata(whole).num_rows > 12_000_000
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    for _ in range(2):  # the part, in a process of its own, and the whole
+        answer = support.run_script(code, tmp_path / "part", tmp_path / "whole", cwd=tmp_path)
+    assert int(answer.stdout) < 430, f"{answer.stdout.decode()} MiB"
+
+
 def test_what_is_gone_between_the_runs_has_vanished(tree: Path, tmp_path: Path) -> None:
     trees.plain(tree, 1500, 2)
     job = replace(job_for(tree, tmp_path), by_api=True)
