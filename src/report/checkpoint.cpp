@@ -15,11 +15,11 @@
 #include "../fs/unique_fd.hpp"
 #include "locked_directory.hpp"
 
-// The file `frontier`: magic u32 "FTCP", version u32 = 1, complete u8, the identity (count u32,
+// The file `frontier`: magic u32 "FTCP", version u32 = 2, complete u8, the identity (count u32,
 // then names and values), started u64, number of the next part u64, parts (count u64, then number,
 // rows, bytes, error bytes u64 each), progress (directories, 16 kinds, bytes, vanished, automount
-// points, nanoseconds u64; threads at most u32), clamped times u64, the frontier of the walk
-// (length u64, bytes; src/walk/frontier.hpp), CRC-32 u32 of all that. As packed.hpp has it.
+// points, spilled, nanoseconds u64; threads at most u32), clamped times u64, the frontier of the
+// walk (length u64, bytes; src/walk/frontier.hpp), CRC-32 u32 of all that. As packed.hpp has it.
 //
 // A file of errors: for each the operation u8, errno i32, path.
 
@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
 
 constexpr std::uint32_t magic = 0x50435446;  // "FTCP"
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version = 2;
 constexpr std::size_t most_bytes_on_their_way = std::size_t{64} << 20U;  // of marks
 constexpr const char* frontier_name = "frontier";
 constexpr const char* new_frontier_name = "frontier.new";
@@ -77,6 +77,7 @@ void for_each_counter(Progress& progress, Use use) {
     use(progress.bytes);
     use(progress.vanished);
     use(progress.automount_points);
+    use(progress.spilled);
 }
 
 }  // namespace

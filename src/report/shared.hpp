@@ -41,6 +41,7 @@ struct Report::Shared {
         Mark mark;
         mark.frontier = std::move(rest.frontier);
         mark.progress = std::move(rest.progress);
+        if (spill) mark.progress.spilled = spill->written();
         mark.errors.assign(rest.errors.begin() + since.of_walk, rest.errors.end());
         mark.errors.insert(mark.errors.end(), errors.begin() + since.of_rows, errors.end());
         mark.errors_so_far = {std::ssize(rest.errors), std::ssize(errors)};

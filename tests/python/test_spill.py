@@ -210,6 +210,22 @@ def test_parquet_from_a_consumer_that_sleeps_has_every_row(
     assert by_name(late) == by_name(prompt)
 
 
+def test_a_report_with_a_checkpoint_says_at_its_end_what_went_through_temporary_files(
+    bulk: Path, spill: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(spill))
+    seen: list[pwalk.Progress] = []
+    pwalk.report(
+        bulk,
+        output=tmp_path / "out.csv",
+        buffer_threshold=1,
+        checkpoint=tmp_path / "checkpoint",
+        progress=seen.append,
+    )
+    assert seen[-1].spilled > 0
+    assert seen[-1].spilled == max(now.spilled for now in seen)
+
+
 def by_name(path: str) -> pa.Table:
     return pyarrow.parquet.read_table(path).sort_by("filename")
 

@@ -48,6 +48,7 @@ class CheckpointTest : public ::testing::Test {
         made.errors = std::move(errors);
         made.progress.kinds[static_cast<std::size_t>(EntryType::regular)] = files;
         made.progress.bytes = 10 * files;
+        made.progress.spilled = 100 * files;
         made.progress.elapsed = milliseconds(files);
         return made;
     }
@@ -127,6 +128,7 @@ TEST_F(CheckpointTest, RunsAddUp) {
     const auto complete = open();
     EXPECT_TRUE(complete->complete());
     EXPECT_EQ(complete->totals().progress.entries(), 8U);
+    EXPECT_EQ(complete->totals().progress.spilled, 800U);
     EXPECT_EQ(complete->totals().progress.elapsed, milliseconds(8));
     EXPECT_EQ(complete->errors().size(), 2U);
     EXPECT_EQ(whole(*complete, without_header), "one\ntwo\nthree\n");
