@@ -7,6 +7,7 @@ from collections import Counter
 from typing import NoReturn
 
 import click
+from click.core import ParameterSource
 
 from pwalk._cli_output import EXIT_COMPLETE, EXIT_WITH_ERRORS, progress_line, say, say_errors
 from pwalk._repair import HARDLINKS, Change, RepairResult, RunningRepair, undo
@@ -60,8 +61,7 @@ def command(
         raise click.UsageError("one of PATH and --undo FILE is needed")
     gids = _numbers(change_gids)
     if undone is not None:
-        if change_gids or force_group_writable or exclude or journal:
-            raise click.UsageError("--undo takes --apply and -q, and nothing else")
+        _check_undo_stands_alone()
         _show(undo(undone, not apply), "restored", quiet)
         return
     assert path is not None
@@ -86,6 +86,19 @@ def command(
             say("This was not the end. The same command finishes the rest.")
         raise
     _show(running.result(), "changed", quiet)
+
+
+def _check_undo_stands_alone() -> None:
+    context = click.get_current_context()
+    taken = {"undone", "apply", "dry_run", "quiet"}
+    for parameter in context.command.params:
+        name = parameter.name
+        assert name is not None
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in taken:
+            raise click.UsageError(
+                f"--undo takes --apply, --dry-run and -q, and nothing else: not {parameter.opts[0]}"
+            )
 
 
 def _numbers(text: str | None) -> list[int] | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, overload
 
 from pwalk import _arguments, _core
-from pwalk._report import PROGRESS_INTERVAL, ProgressCallback
+from pwalk._report import Pace, ProgressCallback
 from pwalk._stream import POLL_INTERVAL
 from pwalk._types import EntryError, Progress, errors_of, progress_of
 
@@ -243,12 +242,11 @@ class RunningRepair(AbstractContextManager["RunningRepair"]):
 
     def follow(self, progress: ProgressCallback | None) -> None:
         """Wait for the end, and call back meanwhile."""
-        due = time.monotonic() + PROGRESS_INTERVAL
+        pace = Pace()
         while not self._core.wait(POLL_INTERVAL):
-            if progress is not None and time.monotonic() >= due:
-                due = time.monotonic() + PROGRESS_INTERVAL
+            if progress is not None and pace.due():
                 progress(progress_of(self._core))
-        if progress is not None:
+        if progress is not None and pace.due_at_end():
             progress(progress_of(self._core))
 
     def result(self) -> RepairResult:

@@ -352,26 +352,42 @@ class Output(AbstractContextManager["Output"]):
             self._file.discard()
 
 
+class Pace:
+    """Tells when progress is due: at most 10 times a second, and once at least."""
+
+    def __init__(self) -> None:
+        self._was_due = False
+        self._next = time.monotonic() + PROGRESS_INTERVAL
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + PROGRESS_INTERVAL
+        self._was_due = True
+        return True
+
+    def due_at_end(self) -> bool:
+        """What was too short to be due has its turn now."""
+        return self.due() or not self._was_due
+
+
 class _Ticker:
     """Calls a progress callback now and then, and passes on what the core has to say."""
 
     def __init__(self, callback: ProgressCallback | None) -> None:
         self._callback = callback
-        self._called = False
-        self._next = time.monotonic() + PROGRESS_INTERVAL
+        self._pace = Pace()
 
     def tick(self, report: _core.Report) -> None:
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + PROGRESS_INTERVAL
-        log_bad_paths(report)
-        self._call(report)
+        if self._pace.due():
+            log_bad_paths(report)
+            self._call(report)
 
     def finish(self, report: _core.Report) -> None:
-        """Pass on the rest; a report too short for a call gets one now."""
+        """Pass on the rest."""
         log_bad_paths(report)
-        if not self._called or time.monotonic() >= self._next:
+        if self._pace.due_at_end():
             self._call(report)
 
     def resume_complete(self, checkpoint: _core.Checkpoint) -> None:
@@ -379,7 +395,6 @@ class _Ticker:
         self._call(checkpoint)
 
     def _call(self, report: _core.Report | _core.Checkpoint) -> None:
-        self._called = True
         if self._callback is not None:
             self._callback(progress_of(report))
 

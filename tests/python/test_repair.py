@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import repairs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pwalk import _report
 from repairs import differences, listing, repaired, said, set_values
 
 GIDS = (0, 1, 2, 3, 4, 5)
@@ -406,6 +408,27 @@ def test_progress_is_reported_and_may_end_the_repair(top: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         pwalk.repair(top, progress=fail)
+
+
+def test_progress_comes_at_most_ten_times_a_second_and_once_at_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def dues(ticks: list[float]) -> list[float]:
+        clock[0] = 0.0
+        pace = _report.Pace()
+        found = []
+        for clock[0] in ticks:
+            due = pace.due_at_end() if clock[0] == ticks[-1] else pace.due()
+            found += [clock[0]] if due else []
+        return found
+
+    assert dues([0.01]) == [0.01]
+    assert dues([0.05, 0.09]) == [0.09]
+    assert dues([0.11, 0.12, 0.2, 0.22, 0.25]) == [0.11, 0.22]
+    assert dues([0.11, 0.25]) == [0.11, 0.25]
 
 
 def test_a_top_given_as_bytes_and_with_a_slash(top: Path) -> None:
