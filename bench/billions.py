@@ -24,11 +24,12 @@ from typing import Any
 import machine
 
 INTERVAL = 5.0
+THRESHOLD = "256MB"  # of rows that may wait in memory
 DISCARD = "discard"
 DISCARD_FLAT = "discard, flat"  # all in one directory
 
 
-def _options(threshold: str = "256MB") -> dict[str, Any]:
+def _options() -> dict[str, Any]:
     return {
         "max_threads": None,
         "max_inflight": None,
@@ -37,7 +38,7 @@ def _options(threshold: str = "256MB") -> dict[str, Any]:
         "one_file_system": False,
         "max_depth": None,
         "exclude": [],
-        "buffer_threshold": threshold,
+        "buffer_threshold": THRESHOLD,
     }
 
 

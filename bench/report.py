@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import billions
 import figures
 import goals
 import readme_tables
@@ -189,8 +190,9 @@ def _scaling(scaling: dict[str, Any], verdicts: list[Verdict]) -> str:
     machine = ", ".join(f"{label} {value}" for label, value in scaling["machine"].items())
     parts = (
         "## Reports of computed trees\n\n![Rate and memory](scaling.svg)",
-        "Nothing is read from a disk. *discard*: rows are made and dropped; *flat*: all files are "
-        "in one directory; *parquet+60*: with a checkpoint each minute. Each measurement once, in "
+        "No directory is read from a disk. *discard*: rows are made and dropped; *flat*: all files "
+        "are in one directory; *parquet+60*: with a checkpoint each minute. Of Parquet at most "
+        f"{billions.THRESHOLD} of rows wait in memory, the rest in temporary files. Each once, in "
         "a process of its own: `python bench/billions.py measure scaling.json`.",
         f"{machine}. {_when(around)}",
         table(head, rows, right=1),

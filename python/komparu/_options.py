@@ -171,7 +171,8 @@ def configure(**options: Any) -> None:
     """Set defaults for all later calls, those of other threads included.
 
     What a call or a :class:`Source` gives comes before them. Options that functions have mean here
-    what they mean there. Their defaults, where nothing is configured: ``chunk_size=65536``,
+    what they mean there. Their defaults, where nothing is configured: ``chunk_size=65536`` (which,
+    unless it is given, stands for whatever is fastest; of files at most 2 MiB at once are read),
     ``size_precheck=True``, ``quick_check=True``, ``headers=None``, ``timeout=30.0`` (seconds),
     ``follow_redirects=True``, ``verify_ssl=True``, ``proxy=None``, ``max_workers=0``,
     ``follow_symlinks=True``, ``ignore=None``, ``hash_compare=False``,

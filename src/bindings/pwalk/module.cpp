@@ -49,7 +49,6 @@ NB_MODULE(_core, module) {
     module.attr("ProtectedPathError") = protected_path_error;
     // The module is never unloaded: the pointer stays good.
     nb::register_exception_translator(translate_error, protected_path_error.ptr());
-    module.def("available_cores", &filetree::available_cores);
     pwalk_bindings::bind_arrow_stream(module);
     pwalk_bindings::bind_checkpoint(module);
     pwalk_bindings::bind_file_system(module);

@@ -67,7 +67,6 @@ void bind_report(nb::module_& module) {
         .def("errors", [](const Report& self) { return to_list(self.errors()); })
         .def("last_mark", &Report::last_mark)
         .def_prop_ro("clamped_times", [](const Report& self) { return self.notes().clamped_times; })
-        .def_prop_ro("bad_paths", [](const Report& self) { return self.notes().bad_paths; })
         .def("take_bad_paths", &take_bad_paths);
 
     nb::class_<FileReport, Report>(module, "FileReport")
