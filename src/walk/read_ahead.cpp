@@ -6,7 +6,6 @@
 #include <exception>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -170,8 +169,22 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         return true;
     }
 
+    // Nobody will come to the node should anything be thrown, be it below or by the caller.
     void wait_until_read(std::unique_lock<std::mutex>& lock, const NodePtr& node,
                          const Waiting& waiting) {
+        try {
+            wait_while_reading(lock, node, waiting);
+        } catch (...) {
+            // What is thrown is thrown unlocked, and readers have the node in their order.
+            if (!lock.owns_lock()) lock.lock();
+            if (wanted_ == node) wanted_ = nullptr;
+            order_.forget(*node);
+            throw;
+        }
+    }
+
+    void wait_while_reading(std::unique_lock<std::mutex>& lock, const NodePtr& node,
+                            const Waiting& waiting) {
         unsigned naps = 0;
         while (node->phase == Node::Phase::reading) {
             if (failure_) std::rethrow_exception(failure_);
@@ -186,14 +199,7 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
             node->awaited.store(true);
             if (read_.wait_for(lock, poll_interval) == std::cv_status::no_timeout) continue;
             lock.unlock();
-            try {
-                if (waiting) waiting();
-            } catch (...) {
-                lock.lock();
-                if (wanted_ == node) wanted_ = nullptr;
-                order_.forget(*node);
-                throw;
-            }
+            if (waiting) waiting();
             lock.lock();
         }
     }
@@ -239,8 +245,8 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         if (readers_peak_ == 0) consumer_clock_.attach();
         try {
             std::thread([self = shared_from_this()] { self->run(); }).detach();
-        } catch (const std::system_error&) {
-            return false;  // the consumer reads by itself what nobody has read for it
+        } catch (const std::exception&) {
+            return false;  // no thread: the consumer reads by itself what nobody has read for it
         }
         readers_peak_ = std::max(readers_peak_, ++readers_);
         return true;

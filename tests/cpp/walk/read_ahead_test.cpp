@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <stdexcept>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "support/awaited.hpp"
@@ -16,6 +19,7 @@ namespace filetree::walk {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::Awaited;
 using testing::patience;
 using Names = std::vector<std::string>;
 
@@ -28,8 +32,8 @@ class ReadAheadTest : public ::testing::Test {
                                                 [this](const FaultyCall& call) {
                                                     if (call.operation != Operation::open)
                                                         return Fault{};
-                                                    const std::lock_guard lock(mutex);
-                                                    opened.emplace_back(call.path);
+                                                    note_opened(call.path);
+                                                    if (on_open) on_open(call.path);
                                                     return Fault{0, open_takes};
                                                 });
         ReadAhead::Options options;
@@ -60,6 +64,10 @@ class ReadAheadTest : public ::testing::Test {
         EXPECT_EQ(ReadAhead::listed(*node).error, 0);
         return node;
     }
+    void note_opened(std::string_view path) {
+        const std::lock_guard lock(mutex);
+        opened.emplace_back(path);
+    }
     Names settled() {
         EXPECT_TRUE(ahead->wait_idle(patience));
         const std::lock_guard lock(mutex);
@@ -69,6 +77,7 @@ class ReadAheadTest : public ::testing::Test {
     std::mutex mutex;
     Names opened;
     std::chrono::microseconds open_takes{0};
+    std::function<void(std::string_view)> on_open;
     std::shared_ptr<FaultyFileSystem> fs;
     std::unique_ptr<ReadAhead> ahead;
 };
@@ -162,6 +171,34 @@ TEST_F(ReadAheadTest, ADirectoryIsReadAgainInPlaceOfWhatWasListed) {
     EXPECT_EQ(std::ranges::count(all, "/t/d0"), 2);
     EXPECT_EQ(std::ranges::count(all, "/t/d0/d0"), 2) << "what was below it is not trusted";
     EXPECT_EQ(std::ranges::count(all, "/t/d0/d1"), 1);
+}
+
+TEST_F(ReadAheadTest, ReadersGoOnAfterWhatIsThrownWhileTheConsumerHelps) {
+    Awaited taken, helping, below, thrown;
+    on_open = [&, consumer = std::this_thread::get_id()](std::string_view path) {
+        const bool helps = std::this_thread::get_id() == consumer && path != "/t";
+        if (helps) {
+            helping.add();
+            EXPECT_TRUE(below.reaches(1)) << "what the consumer waits for has been read meanwhile";
+            throw std::runtime_error("below");
+        }
+        if (path == "/t/d0") {
+            taken.add();
+            EXPECT_TRUE(helping.reaches(1));
+        }
+        if (path == "/t/d0/d0") {
+            below.add();
+            EXPECT_TRUE(thrown.reaches(1));
+        }
+    };
+    begin({4, 1, 2}, 2, 100);  // one reader
+    const auto top = enter(nullptr, "/t");
+    ASSERT_TRUE(taken.reaches(1));
+    EXPECT_THROW((void)ahead->claim(top, "/t/d0", {}), std::runtime_error);
+    thrown.add();
+    const Names all = settled();
+    EXPECT_EQ(std::ranges::count(all, "/t/d0/d1"), 0) << "nobody will come to it";
+    EXPECT_EQ(std::ranges::count(all, "/t/d2/d0"), 1);
 }
 
 TEST_F(ReadAheadTest, OnSlowStorageTheConsumersReadsAreMadeByReaders) {
