@@ -107,7 +107,7 @@ class Pool {
     // By which all of them read URLs.
     [[nodiscard]] std::shared_ptr<HttpClient> http();
     [[nodiscard]] unsigned threads() const;
-    // Cancels what is under way; what is submitted later is not begun. A thread that stays in a
+    // Cancels what is under way, and what is submitted later at once. A thread that stays in a
     // system call for a second is left behind.
     void close();
 

@@ -5,9 +5,9 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <list>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <unordered_set>
 
@@ -75,9 +75,15 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
             const std::lock_guard lock(self->mutex_);
             if (self->jobs_.contains(woken)) self->enqueue(std::move(woken));
         });
-        const std::lock_guard lock(mutex_);
-        jobs_.insert(job);
-        enqueue(std::move(job));
+        {
+            const std::lock_guard lock(mutex_);
+            if (!closed_) {
+                jobs_.insert(job);
+                enqueue(std::move(job));
+                return;
+            }
+        }
+        job->cancel();  // nobody would begin it, and whoever waits for it must not wait for ever
     }
 
     void close() {
@@ -139,7 +145,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
         watching_ = true;
         try {
             std::thread([self = shared_from_this()] { self->watch(); }).detach();
-        } catch (const std::system_error&) {
+        } catch (const std::exception&) {
             watching_ = false;  // those that there are will come by in time
         }
     }
@@ -177,9 +183,11 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
             if (more) enqueue(job);
             if (over) jobs_.erase(job);
         }
+        ++leaving_;
         lock.unlock();
         compare::forget_hashing_of_this_thread();
         lock.lock();
+        --leaving_;
         --threads_;
         gone_.notify_all();
     }
@@ -227,11 +235,11 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
         }
     }
 
-    // Those that do not hang in what nobody waits for any more. With the lock held.
+    // Those that stay, and do not hang in what nobody waits for any more. With the lock held.
     [[nodiscard]] unsigned useful_threads() const {
         const auto useless = std::count_if(at_work_.begin(), at_work_.end(),
                                            [](const Job* job) { return job->stopping(); });
-        return threads_ - static_cast<unsigned>(useless);
+        return threads_ - leaving_ - static_cast<unsigned>(useless);
     }
 
     // While there is more work than threads: starts more when those there are seem to wait.
@@ -268,6 +276,7 @@ class Pool::State : public std::enable_shared_from_this<Pool::State> {
     std::shared_ptr<HttpClient> http_;               // once it is asked for
     std::list<const Job*> at_work_;                  // of each thread that has a piece
     unsigned threads_ = 0;
+    unsigned leaving_ = 0;                    // of them: will take no more work
     std::atomic<std::size_t> queued_now_{0};  // as many as in queue_; set under mutex_
     unsigned looking_ = 0;                    // without the lock, for what comes at once
     unsigned idle_ = 0;                       // asleep

@@ -9,8 +9,9 @@ Result<HeldNode> hold(Tree& tree, walk::NodePtr node, std::shared_ptr<Directory>
     const StatResult seen = directory->attributes(context);
     if (seen.error != 0) return Result<HeldNode>::failure(seen.error);
     node->set_attributes(seen.attributes);
-    tree.open.keep(*node, std::move(directory), false);
-    return {HeldNode(tree, std::move(node)), 0};
+    HeldNode held(tree, std::move(node));
+    tree.open.keep(*held.node(), std::move(directory), false);
+    return {std::move(held), 0};
 }
 
 }  // namespace

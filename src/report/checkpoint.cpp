@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <climits>
 #include <ctime>
+#include <exception>
 #include <stdexcept>
 
 #include "../fs/packed.hpp"
@@ -172,7 +173,7 @@ class Checkpoint::State {
         part_ = UniqueFd();
         try {
             if (!committed_) remove();
-        } catch (const SystemError&) {
+        } catch (const std::exception&) {
             // It is removed when somebody begins anew there.
         }
         directory_.unlock();

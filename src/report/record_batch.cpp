@@ -296,7 +296,7 @@ std::unique_ptr<RecordBatch> BatchPool::get() {
     return std::make_unique<RecordBatch>(batch_capacity);
 }
 
-void BatchPool::put(std::unique_ptr<RecordBatch> batch) {
+void BatchPool::put(std::unique_ptr<RecordBatch> batch) noexcept {
     batch->clear();
     const std::lock_guard lock(mutex_);
     if (free_.size() < most_kept) free_.push_back(std::move(batch));

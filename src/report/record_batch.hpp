@@ -130,8 +130,9 @@ class RecordBatch {
 // Batches that consumers have let go, for workers to fill again: fresh memory costs page faults.
 class BatchPool {
    public:
+    BatchPool() { free_.reserve(most_kept); }
     [[nodiscard]] std::unique_ptr<RecordBatch> get();
-    void put(std::unique_ptr<RecordBatch> batch);
+    void put(std::unique_ptr<RecordBatch> batch) noexcept;
 
     static constexpr std::size_t batch_capacity = 4096;
     // A batch goes to the consumer when it is full, or has this many bytes: deep trees have long

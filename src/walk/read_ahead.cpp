@@ -122,8 +122,8 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
     }
 
     void close() noexcept {
+        stop_.store(true);  // at once: readers ask without the lock, too
         std::unique_lock lock(mutex_);
-        stop_.store(true);
         work_.notify_all();
         idle_or_gone_.wait_for(lock, close_patience, [this] { return readers_ == 0; });
     }

@@ -33,33 +33,41 @@ void ReadingOrder::skip(Node& parent, const std::string& path) {
 
 void ReadingOrder::plan_first(Node& node, const Listing& names,
                               const std::vector<std::uint32_t>& children) {
-    set_plan(node, names, children);
     place_before(order_.begin(), node);
+    set_plan(node, names, children);
 }
 
 void ReadingOrder::reorder(Node& node, const std::vector<std::string>& names) {
-    unplan(node);
     std::unordered_map<std::string_view, std::uint32_t> known;
     for (std::uint32_t i = 0; i < node.children.size(); ++i) {
         known.emplace(node.children.name(i), i);
     }
     std::unordered_map<std::string_view, NodePtr> taken;
-    for (const NodePtr& child : node.ahead) taken.emplace(child->path, child);
-    node.ahead.clear();
+    for (const NodePtr& child : node.ahead) {
+        const bool first = taken.emplace(child->path, child).second;
+        if (!first) forget(*child);  // some file systems list a name twice
+    }
 
+    std::list<Node*> place{&node};
+    std::list<NodePtr> ahead;
+    std::vector<std::uint32_t> plan;
     std::string path;
     for (const std::string& name : names) {
         join_path(path, node.path, name);
         if (const auto found = taken.find(path); found != taken.end()) {
-            node.ahead.push_back(found->second);
+            ahead.push_back(found->second);
             taken.erase(found);
         } else if (const auto index = known.find(name); index != known.end()) {
-            node.plan.push_back(index->second);
+            plan.push_back(index->second);
         }
     }
+    // From here on nothing throws: what goes has left the order before.
     for (const auto& [_, child] : taken) forget(*child);
+    unplan(node);
+    node.ahead.swap(ahead);
+    node.plan.swap(plan);
     untaken_ += node.untaken();
-    bring_to_front(node);
+    bring_to_front(node, place);
 }
 
 void ReadingOrder::forget(Node& node) {
@@ -131,12 +139,15 @@ void ReadingOrder::advance(Node& parent) {
 
 void ReadingOrder::set_plan(Node& node, const Listing& names,
                             const std::vector<std::uint32_t>& children) {
-    node.children.clear();
-    node.plan.clear();
+    Listing planned;
+    std::vector<std::uint32_t> plan;
+    plan.reserve(children.size());
     for (const std::uint32_t i : children) {
-        node.plan.push_back(static_cast<std::uint32_t>(node.plan.size()));
-        node.children.add(names.name(i), EntryType::directory);
+        plan.push_back(static_cast<std::uint32_t>(plan.size()));
+        planned.add(names.name(i), EntryType::directory);
     }
+    node.children = std::move(planned);
+    node.plan = std::move(plan);
     node.next = 0;
     untaken_ += node.untaken();
 }
@@ -158,18 +169,23 @@ void ReadingOrder::unplace(Node& node) {
     node.placed = false;
 }
 
-// What is below a node comes before the node itself, which stands for its untaken children.
-void ReadingOrder::bring_to_front(Node& node) {
-    const auto mark = order_.insert(order_.begin(), nullptr);
-    for (const NodePtr& child : node.ahead) move_before(mark, *child);
-    if (node.untaken() > 0) place_before(mark, node);
-    order_.erase(mark);
+// What is below a node comes before the node itself, which stands for its untaken children: in the
+// one place of `place`.
+void ReadingOrder::bring_to_front(Node& node, std::list<Node*>& place) noexcept {
+    std::list<Node*> front;
+    for (const NodePtr& child : node.ahead) move_to_end(front, *child);
+    if (node.untaken() > 0) {
+        node.place = place.begin();
+        node.placed = true;
+        front.splice(front.end(), place);
+    }
+    order_.splice(order_.begin(), front);
 }
 
 // The depth of what is ahead is within the window, and so are these recursions.
-void ReadingOrder::move_before(std::list<Node*>::iterator at, Node& node) {
-    for (const NodePtr& child : node.ahead) move_before(at, *child);
-    if (node.placed) order_.splice(at, order_, node.place);
+void ReadingOrder::move_to_end(std::list<Node*>& front, Node& node) noexcept {
+    for (const NodePtr& child : node.ahead) move_to_end(front, *child);
+    if (node.placed) front.splice(front.end(), order_, node.place);
 }
 
 void ReadingOrder::uncount(Node& node) {

@@ -23,6 +23,9 @@ namespace filetree::walk {
 // has taken, and as place holders the nodes being read.
 //
 // Holds no lock: whoever uses it does. `ahead_bytes()` may be asked at any time.
+//
+// `order_` does not own: a node leaves it (forget(), unplan()) before the last reference to it
+// goes, and what throws for want of memory has changed nothing of what the order holds or counts.
 class ReadingOrder {
    public:
     struct Node;
@@ -66,8 +69,8 @@ class ReadingOrder {
     void unplan(Node& node);
     void place_before(std::list<Node*>::iterator at, Node& node);
     void unplace(Node& node);
-    void bring_to_front(Node& node);
-    void move_before(std::list<Node*>::iterator at, Node& node);
+    void bring_to_front(Node& node, std::list<Node*>& place) noexcept;
+    void move_to_end(std::list<Node*>& front, Node& node) noexcept;
     void uncount(Node& node);
 
     std::list<Node*> order_;

@@ -114,9 +114,11 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
         }
     }
 
+    // Several threads may, at once.
     void finish() {
         engine_.stop();
         notify();
+        const std::lock_guard lock(join_mutex_);
         if (supervisor_.joinable()) supervisor_.join();
     }
 
@@ -174,20 +176,19 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
    private:
     // With mutex_ held. False when the system gives no more threads: then fewer must do.
     bool add_worker() {
-        workers_.push_back(std::make_unique<Worker>(engine_));
-        Worker& worker = *workers_.back();
-        ++living_;
+        const std::size_t workers = workers_.size();
         try {
+            Worker& worker = *workers_.emplace_back(std::make_unique<Worker>(engine_));
             std::thread([self = shared_from_this(), &worker] {
                 worker.run();
                 if (!worker.given_up()) self->worker_ended();
             }).detach();
-        } catch (const std::system_error&) {
-            workers_.pop_back();
-            --living_;
+        } catch (const std::exception&) {
+            workers_.resize(workers);
             most_workers_ = std::max(1U, living_);
             return false;
         }
+        ++living_;
         return true;
     }
 
@@ -214,19 +215,28 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
         while (!finished_) {
             changed_.wait_for(lock, governor_.next_sample_after(), [this] { return finished_; });
             if (finished_) break;
-            const auto now = Clock::now();
-            if (!engine_.stopping) govern(now);
-            if (rests_.due && !engine_.stopping && engine_.started == 0 && rests_.due()) {
-                lock.unlock();
-                rest();
-                lock.lock();
-                if (finished_) break;
+            try {
+                look_after(lock, watched_at);
+            } catch (...) {  // the walk fails, and its workers are still to be watched
+                engine_.fail(std::current_exception());
+                if (!lock.owns_lock()) lock.lock();
             }
-            if (const nanoseconds passed = now - watched_at; passed >= watch_interval()) {
-                watched_at = now;
-                // What is beyond, this thread was held up itself: stopped, or its machine was.
-                watch(lock, std::min(passed, 2 * watch_interval()));
-            }
+        }
+    }
+
+    void look_after(std::unique_lock<std::mutex>& lock, Clock::time_point& watched_at) {
+        const auto now = Clock::now();
+        if (!engine_.stopping) govern(now);
+        if (rests_.due && !engine_.stopping && engine_.started == 0 && rests_.due()) {
+            lock.unlock();
+            rest();
+            lock.lock();
+            if (finished_) return;
+        }
+        if (const nanoseconds passed = now - watched_at; passed >= watch_interval()) {
+            watched_at = now;
+            // What is beyond, this thread was held up itself: stopped, or its machine was.
+            watch(lock, std::min(passed, 2 * watch_interval()));
         }
     }
 
@@ -239,23 +249,24 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
             for (const auto& worker : workers_) workers.push_back(worker.get());
         }
         if (!engine_.stack.hold()) return;
-        std::vector<NodePtr> begun;
-        if (come_to_rest(workers, begun)) {
-            try {
+        try {
+            std::vector<NodePtr> begun;
+            if (come_to_rest(workers, begun)) {
                 for (Worker* worker : workers) worker->flush_sink();
                 if (!rests_.at_rest({frontier(begun), progress(), engine_.errors.copy()})) {
                     engine_.stop();
                 }
-            } catch (...) {
-                engine_.fail(std::current_exception());
             }
-            thaw(workers);
+        } catch (...) {
+            engine_.fail(std::current_exception());
         }
+        thaw(workers);
         engine_.stack.go_on();
         rested_ = true;
     }
 
-    // True: all workers are frozen, and the only ones that run are in calls for `begun`.
+    // False, or thrown: some may be, too. True: all workers are frozen, and the only ones that run
+    // are in calls for `begun`.
     bool come_to_rest(const std::vector<Worker*>& workers, std::vector<NodePtr>& begun) {
         auto deadline = Clock::now() + rest_patience;
         while (!engine_.stopping) {
@@ -326,11 +337,8 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
         std::vector<Worker*> workers;
         for (const auto& worker : workers_) workers.push_back(worker.get());
         lock.unlock();
-        unsigned given_up = 0;
         for (Worker* worker : workers) {
-            if (worker->give_up_if_stalled(passed, timeout)) ++given_up;
-        }
-        for (; given_up > 0; --given_up) {
+            if (!worker->give_up_if_stalled(passed, timeout)) continue;
             lock.lock();
             add_worker();
             lock.unlock();
@@ -357,6 +365,7 @@ class Walk::State : public std::enable_shared_from_this<Walk::State> {
     Clock::time_point finished_at_{};
     std::function<void()> on_finished_;
 
+    std::mutex join_mutex_;  // for finish()
     std::thread supervisor_;
 };
 

@@ -48,8 +48,8 @@ void Worker::run() {
         let_go();
         sink_->flush();
     } catch (...) {
-        let_go();
         engine_.fail(std::current_exception());
+        let_go();  // not before: the directory's handle may be kept, and stays until the stop
     }
 }
 

@@ -230,6 +230,20 @@ TEST(Pool, ACancelledJobEndsWithItsPieces) {
     EXPECT_EQ(called.value(), 2) << "at once, as it has ended";
 }
 
+TEST(Pool, AJobThatComesAfterItsCloseIsCancelled) {
+    Pool pool(2);
+    pool.close();
+    const auto job = std::make_shared<Pieces>(3, nothing);
+    Awaited called;
+    job->on_finished([&] { called.add(); });
+    pool.submit(job);
+    ASSERT_TRUE(job->wait(patience));
+    EXPECT_TRUE(called.reaches(1));
+    EXPECT_EQ(job->done, 0);
+    ASSERT_NE(job->failure(), nullptr);
+    EXPECT_THROW(std::rethrow_exception(job->failure()), CompareError);
+}
+
 TEST(Pool, ThreadsThatHangAreMadeUpFor) {
     Gate gate;
     Pool pool(2);

@@ -202,6 +202,16 @@ TEST(Scan, MayBeClosedWhileAnotherThreadWaitsForABatch) {
     closer.join();
 }
 
+TEST(Scan, MayBeClosedByManyThreadsAtOnce) {
+    const auto fs = faulty({1, 1, 1}, fault_at(Operation::open, "t/d0", hang));
+    Scan scan(fs, "t", {});
+    std::vector<std::thread> closers;
+    for (int i = 0; i < 4; ++i) closers.emplace_back([&] { scan.close(); });
+    for (std::thread& closer : closers) closer.join();
+    EXPECT_EQ(error_of_next(scan, "t"), ECANCELED);
+    fs->release();
+}
+
 TEST(Scan, MayBeDroppedHalfWayWithWorkersThatWait) {
     const auto gone = std::make_shared<Awaited>();
     for (int i = 0; i < 10; ++i) {

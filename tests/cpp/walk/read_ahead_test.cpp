@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/altered_fs.hpp"
 #include "support/awaited.hpp"
 #include "support/faults.hpp"
 
@@ -19,6 +20,7 @@ namespace filetree::walk {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::altered;
 using testing::Awaited;
 using testing::patience;
 using Names = std::vector<std::string>;
@@ -28,14 +30,14 @@ using Names = std::vector<std::string>;
 class ReadAheadTest : public ::testing::Test {
    protected:
     void begin(const SyntheticTree& tree, unsigned cores, std::size_t window) {
-        fs = std::make_shared<FaultyFileSystem>(make_synthetic_file_system(tree, "/t"),
-                                                [this](const FaultyCall& call) {
-                                                    if (call.operation != Operation::open)
-                                                        return Fault{};
-                                                    note_opened(call.path);
-                                                    if (on_open) on_open(call.path);
-                                                    return Fault{0, open_takes};
-                                                });
+        fs = std::make_shared<FaultyFileSystem>(
+            altered(make_synthetic_file_system(tree, "/t"), {{}, {}, names}),
+            [this](const FaultyCall& call) {
+                if (call.operation != Operation::open) return Fault{};
+                note_opened(call.path);
+                if (on_open) on_open(call.path);
+                return Fault{0, open_takes};
+            });
         ReadAhead::Options options;
         options.cores = cores;
         options.window_bytes = std::size_t{1} << 20U;
@@ -78,6 +80,7 @@ class ReadAheadTest : public ::testing::Test {
     Names opened;
     std::chrono::microseconds open_takes{0};
     std::function<void(std::string_view)> on_open;
+    std::function<void(const std::string&, Listing&)> names;  // alters what is listed
     std::shared_ptr<FaultyFileSystem> fs;
     std::unique_ptr<ReadAhead> ahead;
 };
@@ -155,6 +158,29 @@ TEST_F(ReadAheadTest, TheCallersOrderIsThatOfTheReaders) {
     for (const char* name : {"/t/d4", "/t/new"}) {
         EXPECT_EQ(std::ranges::count(all, name), 0) << name;
     }
+}
+
+TEST_F(ReadAheadTest, OfANameListedTwiceOneIsKeptInTheCallersOrder) {
+    names = [](const std::string& path, Listing& listing) {
+        if (path != "/t") return;
+        listing.clear();
+        for (const char* name : {"d0", "d0", "d1"}) listing.add(name, EntryType::directory);
+    };
+    begin({2, 1, 2}, 2, 4);
+    const auto top = enter(nullptr, "/t");
+    ASSERT_EQ(settled(), (Names{"/t", "/t/d0", "/t/d0/d0", "/t/d0/d1", "/t/d0"}));
+    ahead->reorder(top, {"d1", "d0"});
+    const auto d1 = enter(top, "/t/d1");
+    bool listed = false;
+    const auto d0 = enter(top, "/t/d0", &listed);
+    EXPECT_TRUE(listed);
+    const auto below = enter(d0, "/t/d0/d0", &listed);
+    EXPECT_TRUE(listed);
+    const auto beside = enter(d0, "/t/d0/d1", &listed);
+    EXPECT_TRUE(listed);
+    const Names all = settled();
+    EXPECT_EQ(std::ranges::count(all, "/t/d1/d0"), 1);
+    EXPECT_EQ(std::ranges::count(all, "/t/d0/d0"), 1) << "nobody will come to the other one";
 }
 
 TEST_F(ReadAheadTest, ADirectoryIsReadAgainInPlaceOfWhatWasListed) {

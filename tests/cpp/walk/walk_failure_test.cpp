@@ -74,6 +74,18 @@ TEST(WalkFailure, IsWhatASinkThrew) {
     }
 }
 
+// Where storage is slow, workers share the names of a directory, which is kept open meanwhile.
+TEST(WalkFailure, IsWhatASinkThrewAtTheEndOfADirectoryThatIsKeptOpen) {
+    WalkOptions options;
+    options.max_inflight = 1;
+    const auto fs = faulty({1, 50, 1}, [](const FaultyCall& call) {
+        return Fault{0, milliseconds(call.operation == Operation::stat ? 1 : 0)};
+    });
+    Walk walk(fs, "t", options, throwing(Throws::directory));
+    ASSERT_TRUE(walk.wait_finished(patience));
+    expect_failure(walk, "directory");
+}
+
 // The end of a worker that hangs is the watchdog's work, which must bear what a sink throws too.
 TEST(WalkFailure, IsWhatASinkThrewWhenItsWorkerHung) {
     for (const auto& [throws, what] :
