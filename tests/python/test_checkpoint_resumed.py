@@ -60,9 +60,9 @@ def job_for(top: Path, tmp_path: Path, form: str = "csv") -> Job:
 def test_putting_a_large_part_together_takes_the_memory_of_some_row_groups(tmp_path: Path) -> None:
     """All of its rows would be 3 GB; an iterator over the whole part kept some of each group."""
     code = """
-import os, resource, sys, types
+import os, sys, types
 os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # gives back at once what is freed
-import pyarrow, pyarrow.parquet
+import memory, pyarrow, pyarrow.parquet
 from pwalk import _checkpoint, _core, _report
 
 part, whole = sys.argv[1:]
@@ -80,7 +80,7 @@ target = _report.Target("parquet", "zstd", whole, True)
 with open(whole, "wb") as file:
     _checkpoint.write_whole(complete, target, None, file.fileno(), dict)
 assert pyarrow.parquet.read_metadata(whole).num_rows > 12_000_000
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(memory.peak() >> 10)
 """
     for _ in range(2):  # the part, in a process of its own, and the whole
         answer = support.run_script(code, tmp_path / "part", tmp_path / "whole", cwd=tmp_path)

@@ -343,18 +343,14 @@ def _large(path: Path, order: list[int], command: str) -> None:
 def test_memory_does_not_depend_on_the_size(tmp_path: Path, shuffled: bool, hashed: bool) -> None:
     """Two GiB where FILETREE_BIG_ARCHIVES is set."""
     code = r"""
-import pathlib, re, sys, time, komparu
-
-def peak():  # KiB; that of getrusage would include the parent's before exec
-    return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/self/status").read_text())[1])
-
+import memory, sys, time, komparu
 a, b, small, hashed = sys.argv[1:]
 options = dict(hash_compare=bool(hashed), max_decompressed_size=None, max_compression_ratio=None)
 assert komparu.compare_archive(small, small, **options).equal
-before = peak()
+before = memory.peak()
 begun = time.monotonic()
 assert komparu.compare_archive(a, b, **options).equal
-grown = peak() - before
+grown = memory.peak() - before
 print(grown, f"{time.monotonic() - begun:.1f}")
 """
     order = list(range(SIZE // (16 * MEBI)))

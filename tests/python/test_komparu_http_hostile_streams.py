@@ -257,12 +257,10 @@ def bomb_server() -> Iterator[Server]:
 
 
 MEASURED = """
-import json, resource, sys, time, komparu
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-before, begun = peak(), time.monotonic()
+import json, memory, sys, time, komparu
+before, begun = memory.peak(), time.monotonic()
 answer = komparu.compare(*sys.argv[1:], timeout=20, proxy="")
-print(json.dumps([answer, peak() - before, time.monotonic() - begun]))
+print(json.dumps([answer, memory.peak() - before >> 10, time.monotonic() - begun]))
 """
 
 

@@ -340,9 +340,9 @@ def test_slow_storage_needs_few_descriptors(tmp_path: Path) -> None:
 def test_memory_does_not_follow_the_number_of_files(room: Path) -> None:
     mounts.require_mounting()
     code = """
-import resource, sys, komparu
+import memory, sys, komparu
 assert komparu.compare_dir(*sys.argv[1:], comparison_timeout=None, max_workers=4).equal
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(memory.peak())
 """
     sources = room / "one", room / "other"
     for source in sources:

@@ -280,22 +280,20 @@ def test_memory_is_bounded_however_slow_the_consumer_and_large_the_tree(
 ) -> None:
     """2,000,000 names would need more than 100 MB."""
     code = """
-import pwalk, resource, sys, time
+import memory, pwalk, sys, time
 from pwalk.testing import MockFilesystem
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 topdown = sys.argv[1] == "True"
 for _ in pwalk.walk_mock(MockFilesystem(200_000), topdown, max_threads=4): pass
-before = peak()
+before = memory.peak()
 slow = pwalk.walk_mock(MockFilesystem(10**9), topdown, max_threads=4)
 for _ in range(20):
     next(slow)
     time.sleep(0.05)
 for _ in pwalk.walk_mock(MockFilesystem(2_000_000), topdown, max_threads=4): pass
-print(peak() - before)
+print(memory.peak() - before)
 """
-    grown = float(support.run_script(code, str(topdown), cwd=tmp_path).stdout)
-    assert grown < 40
+    grown = int(support.run_script(code, str(topdown), cwd=tmp_path).stdout)
+    assert grown < 40 << 10, f"{grown} KiB"
 
 
 @pytest.mark.slow
@@ -304,17 +302,15 @@ def test_memory_is_bounded_by_the_window_where_directories_are_large(
 ) -> None:
     """Of 24 directories of 100,000 names, 60 MB, a window of 4 MiB holds one or two."""
     code = """
-import resource, sys, time, walks
+import memory, sys, time, walks
 top = sys.argv[1]
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 def sizes(**options):
     _, walk = walks.settled(top, followlinks=True, window_bytes=4 << 20, **options)
     return [(len(files), time.sleep(0.05))[0] for _, _, files in walk]
 expected = sizes(max_threads=1)
-before = peak()
+before = memory.peak()
 assert sizes(max_threads=4) == expected
-print(sum(expected), peak() - before)
+print(sum(expected), memory.peak() - before)
 """
     top = tmp_path / "top"
     top.mkdir()
@@ -322,7 +318,7 @@ print(sum(expected), peak() - before)
         (top / f"link{number}").symlink_to(flat)
     total, grown = support.run_script(code, top, cwd=tmp_path).stdout.split()
     assert int(total) == 24 * 100_000
-    assert float(grown) < 30
+    assert int(grown) < 30 << 10, f"{int(grown)} KiB"
 
 
 @pytest.mark.slow
