@@ -175,7 +175,7 @@ class ReadAhead::State : public std::enable_shared_from_this<State> {
         try {
             wait_while_reading(lock, node, waiting);
         } catch (...) {
-            // What is thrown is thrown unlocked, and readers have the node in their order.
+            // It may have been thrown unlocked, and readers have the node in their order.
             if (!lock.owns_lock()) lock.lock();
             if (wanted_ == node) wanted_ = nullptr;
             order_.forget(*node);
